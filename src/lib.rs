@@ -1,0 +1,3 @@
+//! abb-operator: declares backups of Synology Active Backup for Business in Kubernetes.
+
+pub mod api;
