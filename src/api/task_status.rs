@@ -46,6 +46,9 @@ pub struct BackupTaskStatus {
     /// When a retry or a refused call is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_time: Option<Time>,
+    /// Refusals in a row: the next attempt's delay doubles with each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals: Option<i32>,
     /// The newest backup result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_result: Option<ResultSummary>,

@@ -1,0 +1,437 @@
+//! What is to be done about one task, and why not more: `decide` turns object, observation and time into the
+//! next status, at most one call, and the reason for waiting. `admit` then says for one server who may go.
+//!
+//! Invariant: pure. No async, no client, no clock, no randomness, no logging: the same input gives the same
+//! decision, which is what the table tests and the simulation rest on.
+
+mod admit;
+mod cancel;
+mod removal;
+mod results;
+mod settle;
+mod standing;
+mod triggers;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+
+use crate::{
+    api::{
+        ANNOTATION_SUSPENDED, BackupTask, BackupTaskStatus, BackupType, Binding, BoundDevice, BoundTask, Intent,
+        IntentAction, Mode, Reason, RemovalWhen, SourceType, State, TriggerRef,
+    },
+    nas::{ResultId, Task},
+    observe::{Bound, Doing, Observation, Reach, doing},
+};
+
+pub use admit::{Candidate, admit};
+pub use removal::{Clearance, removal_clearance};
+pub use standing::{Standing, StandingKind};
+
+/// What `decide` makes of one task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The status after this pass, without conditions; with the intent when there is a call.
+    pub status: BackupTaskStatus,
+    /// What is to be said of the object: the condition's reason and message.
+    pub standing: Standing,
+    /// The one call to make, after the status with its intent is written.
+    pub act: Act,
+    /// What has to be read before more can be decided.
+    pub needs: Needs,
+    /// Whether the object must carry our finalizer.
+    pub finalizer: bool,
+    /// Whether the NAS must be read at `polling.active`.
+    pub active: bool,
+    /// When something becomes due by itself.
+    pub wake: Option<Timestamp>,
+    /// Whether a run is due, queued or in flight.
+    pub seeking: bool,
+    /// Something to tell beside a change of state.
+    pub notice: Option<(Reason, String)>,
+}
+
+/// A call to the NAS.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// None.
+    Nothing,
+    /// Record this intent, then send it.
+    Call(Intent),
+}
+
+/// What has to be read before more can be decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// An inventory begun after the trigger was seen, with the queue.
+    pub fresh: bool,
+    /// The task's backup results.
+    pub results: bool,
+    /// The task's versions.
+    pub versions: bool,
+}
+
+/// The decision under way: each step reads the observation and changes the draft.
+struct Draft<'a> {
+    object: &'a BackupTask,
+    observed: &'a Observation<'a>,
+    now: Timestamp,
+    intent_id: &'a str,
+    first_sight: bool,
+    status: BackupTaskStatus,
+    standing: Option<Standing>,
+    act: Act,
+    needs: Needs,
+    finalizer: bool,
+    wake: Option<Timestamp>,
+    due: bool,
+    notice: Option<(Reason, String)>,
+}
+
+/// Judges one task. `intent_id` is the identity a new intent would get.
+#[must_use]
+pub fn decide(object: &BackupTask, observed: &Observation<'_>, now: Timestamp, intent_id: &str) -> Decision {
+    let mut draft = Draft::new(object, observed, now, intent_id);
+    draft.latch();
+    draft.identify();
+    let settled = draft.settle();
+    draft.follow_results();
+    draft.drop_finished_cancel();
+    if let Some(stop) = settled {
+        draft.say(stop);
+    }
+    draft.cancel();
+    draft.remove();
+    draft.trigger();
+    draft.finish()
+}
+
+impl<'a> Draft<'a> {
+    fn new(object: &'a BackupTask, observed: &'a Observation<'a>, now: Timestamp, intent_id: &'a str) -> Self {
+        let mut status = object.status.clone().unwrap_or_default();
+        let first_sight = status.observed_generation.is_none_or(|generation| generation < 0);
+        status.observed_generation = object.metadata.generation;
+        let wanted = object.spec.removal.when == RemovalWhen::OnDelete;
+        Self {
+            object,
+            observed,
+            now,
+            intent_id,
+            first_sight,
+            status,
+            standing: None,
+            act: Act::Nothing,
+            needs: Needs::default(),
+            finalizer: wanted && (!is_deleted(object) || has_finalizer(object)),
+            wake: None,
+            due: false,
+            notice: None,
+        }
+    }
+
+    /// `Removed` holds until `removal.when` or `spec.task` changes.
+    fn latch(&mut self) {
+        let Some(binding) = &self.status.binding else { return };
+        if binding.removed_by.is_none() {
+            return;
+        }
+        if binding.removed_by == Some(self.object.spec.removal.when) && binding.selector == self.object.spec.task {
+            self.finalizer = false;
+            self.say(Standing::fine(Reason::TaskRemoved, "the task was removed from the NAS as asked"));
+        } else {
+            self.status.binding = None;
+            self.status.task = None;
+            self.status.removal_plan = None;
+        }
+    }
+
+    fn is_latched(&self) -> bool {
+        self.status.binding.as_ref().is_some_and(|binding| binding.removed_by.is_some())
+    }
+
+    /// Writes down what is bound.
+    fn identify(&mut self) {
+        if self.is_latched() {
+            return;
+        }
+        let name = &self.observed.server.name;
+        match &self.observed.bound {
+            Bound::To(task) => {
+                let unique_key = task.unique_key.as_ref().map(|key| key.as_str().to_owned());
+                let serial = self.observed.server.serial.clone();
+                let selector = self.object.spec.task.clone();
+                let kept = self.status.binding.take().and_then(|binding| binding.nas_serial);
+                self.status.binding =
+                    Some(Binding { selector, unique_key, nas_serial: serial.or(kept), removed_by: None });
+                self.status.task = Some(bound_task(task, self.status.task.as_ref()));
+            }
+            Bound::Unread => {}
+            Bound::Missing => self.say(Standing::blocked(
+                Reason::TaskNotFound,
+                format!("{} lists no task with {}", quoted(name), self.selector()),
+            )),
+            Bound::Ambiguous(count) => self.say(Standing::blocked(
+                Reason::TaskAmbiguous,
+                format!("{count} tasks of {} match {}: name one by id or uniqueKey", quoted(name), self.selector()),
+            )),
+            Bound::Replaced { by } => self.say(Standing::blocked(
+                Reason::TaskReplaced,
+                format!(
+                    "another task ({by}) now stands under {}: edit spec.task, or name the new uniqueKey in the annotation {}",
+                    self.selector(),
+                    crate::api::ANNOTATION_REBIND
+                ),
+            )),
+        }
+    }
+
+    fn selector(&self) -> String {
+        let selector = &self.object.spec.task;
+        match (&selector.unique_key, selector.id, &selector.name) {
+            (Some(key), _, _) => format!("uniqueKey {}", quoted(key)),
+            (None, Some(id), _) => format!("id {id}"),
+            (None, None, name) => format!("name {}", quoted(name.as_deref().unwrap_or(""))),
+        }
+    }
+
+    /// The first thing said stands: steps come in the order of what matters most.
+    fn say(&mut self, standing: Standing) {
+        self.standing.get_or_insert(standing);
+    }
+
+    fn wake_at(&mut self, time: Timestamp) {
+        self.wake = Some(self.wake.map_or(time, |earlier| earlier.min(time)));
+    }
+
+    /// The bound task.
+    fn task(&self) -> Option<&'a Task> {
+        match &self.observed.bound {
+            Bound::To(task) => Some(task),
+            _ => None,
+        }
+    }
+
+    fn doing(&self) -> Doing {
+        match (self.task(), self.observed.inventory) {
+            (Some(task), Some(inventory)) => match doing(task, &inventory.queue) {
+                Doing::PerhapsRunning if self.is_quiet() => Doing::Nothing,
+                seen => seen,
+            },
+            _ => Doing::Nothing,
+        }
+    }
+
+    /// Whether no run has shown for the settling time, judged by reads, not by the clock.
+    fn is_quiet(&self) -> bool {
+        let Some(inventory) = self.observed.inventory else { return false };
+        let since = self.observed.knowledge.quiet_since;
+        since.is_some_and(|since| inventory.begun.duration_since(since) >= self.observed.server.settle)
+    }
+
+    fn is_suspended(&self) -> bool {
+        self.object.spec.suspend
+            || self.object.annotations().get(ANNOTATION_SUSPENDED).is_some_and(|value| value == "true")
+    }
+
+    /// Why nothing may be sent for this object at all, if so.
+    fn hold(&self) -> Option<Standing> {
+        let server = self.observed.server;
+        if self.is_suspended() {
+            return Some(Standing::fine(Reason::Suspended, "suspended: nothing is sent to the NAS"));
+        }
+        if let Some(owner) = &self.observed.claim.owner {
+            let message = format!("the BackupTask {} is older and acts for the same NAS task", quoted(owner));
+            return Some(Standing::blocked(Reason::TaskClaimed, message));
+        }
+        if server.mode == Mode::Observe {
+            return Some(Standing::fine(Reason::Observing, "the server is in mode Observe: nothing is planned or sent"));
+        }
+        if server.deleting {
+            return Some(Standing::waiting(Reason::ServerNotReady, "the BackupServer is being deleted"));
+        }
+        match &self.observed.reach {
+            Reach::Readable => None,
+            Reach::Failing { .. } => {
+                Some(Standing::waiting(Reason::ServerNotReady, "the NAS cannot be read at the moment"))
+            }
+        }
+    }
+
+    /// Takes up an intent: the status carries it, the act sends it.
+    fn call(&mut self, action: IntentAction, attempt: i32, triggers: Vec<TriggerRef>, baseline: Option<&Intent>) {
+        let (Some(task), Some(inventory)) = (self.task(), self.observed.inventory) else { return };
+        if self.observed.server.mode == Mode::Plan {
+            let message =
+                format!("would send {} for task {} ({})", action_verb(action), task.id.0, quoted(&task.name));
+            self.say(Standing::fine(Reason::Planned, message));
+            return;
+        }
+        let known = self.newest_backup_row().map_or(0, |row| row.result_id.0);
+        let intent = Intent {
+            id: self.intent_id.to_owned(),
+            action,
+            attempt,
+            server_uid: self.observed.server.uid.clone(),
+            nas_serial: self.observed.server.serial.clone(),
+            task_id: task.id.0,
+            unique_key: task.unique_key.as_ref().map(|key| key.as_str().to_owned()),
+            baseline_result_id: baseline.map_or(known, |first| first.baseline_result_id),
+            baseline_run_active: baseline.map_or(self.doing().is_run(), |first| first.baseline_run_active),
+            recorded_at: time(baseline.map_or(self.now, |first| first.recorded_at.0)),
+            nas_time: baseline.map_or(inventory.nas_time.map(time), |first| first.nas_time.clone()),
+            triggers,
+        };
+        self.status.intent = Some(intent.clone());
+        self.act = Act::Call(intent);
+    }
+
+    fn finish(mut self) -> Decision {
+        let state = self.state();
+        if self.status.state != Some(state) {
+            self.status.state = Some(state);
+            self.status.state_since = Some(time(self.now));
+        }
+        self.status.task = self.status.task.take().filter(|_| state != State::Unknown || !self.first_sight);
+        let in_flight = self.status.intent.is_some() || self.status.run.is_some();
+        let standing = self.standing.take().unwrap_or_else(|| self.quiet_standing(state));
+        Decision {
+            standing: self.unread().unwrap_or(standing),
+            act: self.act,
+            needs: self.needs,
+            finalizer: self.finalizer,
+            active: in_flight || matches!(state, State::Deleting) || self.needs != Needs::default(),
+            wake: self.wake,
+            seeking: in_flight || self.due,
+            notice: self.notice,
+            status: self.status,
+        }
+    }
+
+    /// A NAS never read, or unreadable for two polls, leaves no verdict (contract, Status).
+    fn unread(&self) -> Option<Standing> {
+        let message = "the NAS cannot be read; see the BackupServer";
+        match (&self.observed.reach, self.observed.inventory) {
+            (Reach::Readable, Some(_)) => None,
+            (Reach::Failing { polls, reason }, inventory) if *polls >= 2 || inventory.is_none() => Some(
+                Standing::unknown(Reason::ServerNotReady, format!("{message} ({})", reason.as_str())),
+            ),
+            (Reach::Failing { .. }, _) => None,
+            (Reach::Readable, None) => Some(Standing::unknown(Reason::ServerNotReady, "the NAS has not been read yet")),
+        }
+    }
+
+    fn state(&self) -> State {
+        let intent = self.status.intent.as_ref().map(|intent| intent.action);
+        let doing = self.doing();
+        if self.is_latched() {
+            return State::Removed;
+        }
+        if intent == Some(IntentAction::Remove) || doing == Doing::Deleting {
+            return State::Deleting;
+        }
+        let lost = matches!(self.observed.reach, Reach::Failing { polls, .. } if polls >= 2);
+        match &self.observed.bound {
+            Bound::Unread | Bound::Ambiguous(_) => return State::Unknown,
+            _ if lost => return State::Unknown,
+            Bound::Missing | Bound::Replaced { .. } => return State::Missing,
+            Bound::To(_) => {}
+        }
+        let canceling = intent == Some(IntentAction::Cancel);
+        match doing {
+            _ if doing.is_run() && canceling => State::Canceling,
+            Doing::Canceling => State::Canceling,
+            Doing::Running | Doing::PerhapsRunning => State::Running,
+            Doing::Waiting => State::Waiting,
+            Doing::Nothing | Doing::Deleting => match (intent, &self.status.run) {
+                (Some(IntentAction::Backup), _) => State::Waiting,
+                (_, Some(_)) => State::Running,
+                _ => State::Idle,
+            },
+        }
+    }
+
+    fn quiet_standing(&self, state: State) -> Standing {
+        match state {
+            State::Running | State::Canceling => Standing::waiting(Reason::BackupRunning, "a run is in progress"),
+            State::Waiting if self.status.intent.is_some() => {
+                Standing::waiting(Reason::BackupRequested, "a run was asked for; the NAS has not shown it yet")
+            }
+            State::Waiting => Standing::waiting(Reason::BackupRunning, "a run is queued on the NAS"),
+            State::Deleting => Standing::waiting(Reason::RemovalInProgress, "the NAS is removing the task"),
+            State::Idle | State::Missing | State::Removed | State::Unknown => {
+                Standing::fine(Reason::Reconciled, "bound and observed")
+            }
+        }
+    }
+}
+
+/// Whether the object is being deleted.
+fn is_deleted(object: &BackupTask) -> bool {
+    object.metadata.deletion_timestamp.is_some()
+}
+
+/// Whether the object carries our finalizer.
+#[must_use]
+pub fn has_finalizer(object: &BackupTask) -> bool {
+    object.finalizers().iter().any(|finalizer| finalizer == crate::api::FINALIZER)
+}
+
+fn action_verb(action: IntentAction) -> &'static str {
+    match action {
+        IntentAction::Backup => "backup",
+        IntentAction::Cancel => "cancel",
+        IntentAction::Remove => "remove",
+    }
+}
+
+fn bound_task(task: &Task, before: Option<&BoundTask>) -> BoundTask {
+    let device = |device: &crate::nas::Device| BoundDevice {
+        id: device.id,
+        host_name: device.host_name.clone(),
+        os_name: device.os_name.clone(),
+    };
+    BoundTask {
+        id: task.id.0,
+        name: task.name.clone(),
+        unique_key: task.unique_key.as_ref().map(|key| key.as_str().to_owned()),
+        backup_type: task.backup_type.map(BackupType::from_code),
+        backup_type_code: task.backup_type,
+        source_type: task.source_type.map(SourceType::from_code),
+        source_type_code: task.source_type,
+        device_count: task.device_count,
+        devices: task.devices.iter().take(20).map(device).collect(),
+        share: task.share_name.clone(),
+        // Only some reads carry it; what was known stays.
+        version_count: task.version_count.or_else(|| before.and_then(|bound| bound.version_count)),
+        next_trigger_time: task.next_trigger_time.and_then(|second| Timestamp::from_second(second).ok()).map(time),
+    }
+}
+
+/// A time as the status keeps it: whole seconds, as Kubernetes does.
+fn time(time: Timestamp) -> Time {
+    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
+}
+
+/// A time of the NAS as the status keeps it.
+fn nas_time(second: Option<i64>) -> Option<Time> {
+    second.and_then(|second| Timestamp::from_second(second).ok()).map(Time)
+}
+
+/// `retryBackoff`, doubled for each refusal before, at most 6h.
+fn backoff(object: &BackupTask, refusals: i32) -> SignedDuration {
+    let base = SignedDuration::try_from(object.spec.retry_backoff.get()).unwrap_or(LONGEST_BACKOFF);
+    let factor = 1_i32.checked_shl(refusals.clamp(0, 20).cast_unsigned()).unwrap_or(i32::MAX);
+    base.checked_mul(factor).unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF)
+}
+
+/// The contract's cap on `retryBackoff`.
+const LONGEST_BACKOFF: SignedDuration = SignedDuration::from_hours(6);
+/// How long an answered call may stay without evidence (protocol, step 6).
+const EVIDENCE_LIMIT: SignedDuration = SignedDuration::from_hours(24);
+/// No backup result yet.
+const NO_RESULT: ResultId = ResultId(0);
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}

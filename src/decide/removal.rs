@@ -1,0 +1,266 @@
+//! Removal of a task with all its versions: every guard of the contract, in the order in which a person would
+//! mend them. `removal_clearance` repeats them on live reads at the line of the call.
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::{Act, Draft, Standing, has_finalizer, is_deleted, nas_time, quoted};
+use crate::{
+    api::{
+        ANNOTATION_ABANDON, ANNOTATION_SUSPENDED, BackupServer, BackupTask, IntentAction, Mode, Reason, RemovalPlan,
+        RemovalWhen,
+    },
+    nas::{Task, Version},
+    observe::{Bound, Doing, Queue, doing},
+};
+
+/// The breaker counts removals in windows of this length.
+const BREAKER_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
+impl Draft<'_> {
+    /// Removes what is to be removed, or says why not; releases the finalizer where nothing is left to do.
+    pub(super) fn remove(&mut self) {
+        if self.is_latched() {
+            return;
+        }
+        let when = self.object.spec.removal.when;
+        match (is_deleted(self.object), when) {
+            (true, RemovalWhen::OnDelete) if has_finalizer(self.object) => self.remove_on_delete(),
+            (true, _) => self.finalizer = false,
+            (false, RemovalWhen::Now) => self.carry_out_removal(),
+            (false, RemovalWhen::Never | RemovalWhen::OnDelete) => self.status.removal_plan = None,
+        }
+    }
+
+    fn remove_on_delete(&mut self) {
+        let abandoned = self.object.annotations().get(ANNOTATION_ABANDON).is_some_and(|value| value == "true");
+        if abandoned || self.observed.server.deleting {
+            let why = if abandoned { "the abandon annotation is set" } else { "the BackupServer is being deleted" };
+            self.notice = Some((Reason::RemovalAbandoned, format!("nothing was removed from the NAS: {why}")));
+            self.finalizer = false;
+            return;
+        }
+        match self.observed.bound {
+            Bound::Missing | Bound::Replaced { .. } => {
+                if self.is_gone() {
+                    self.removed();
+                } else {
+                    self.needs.fresh |= self.queue_is_due();
+                    let message = "waiting for a second list without the task before letting the object go";
+                    self.standing = Some(Standing::waiting(Reason::RemovalInProgress, message));
+                    self.due = true;
+                }
+            }
+            Bound::Unread | Bound::Ambiguous(_) | Bound::To(_) => self.carry_out_removal(),
+        }
+    }
+
+    /// The time has passed, but the list of that time came without the queue.
+    fn queue_is_due(&self) -> bool {
+        let settle = self.observed.server.settle;
+        let over = self.observed.knowledge.absent_since.is_none_or(|since| self.now.duration_since(since) >= settle);
+        let asked = self.observed.inventory.is_some_and(|inventory| matches!(inventory.queue, Queue::Read(_)));
+        over && !self.observed.fresh && !asked
+    }
+
+    fn carry_out_removal(&mut self) {
+        self.due = true;
+        if self.status.intent.is_some() || self.act != Act::Nothing {
+            return;
+        }
+        let Some(task) = self.task() else { return };
+        if let Some(stop) = self.removal_guard(task) {
+            // A removal that cannot go on outweighs everything else that could be said.
+            self.standing = Some(stop);
+            return;
+        }
+        if !self.observed.fresh || self.observed.versions.is_none() {
+            self.needs.fresh = !self.observed.fresh;
+            self.needs.versions = self.observed.versions.is_none();
+            return;
+        }
+        let plan = removal_plan(self.observed.versions.unwrap_or(&[]));
+        let locked = plan.locked_versions;
+        let message = describe(&plan, task);
+        self.status.removal_plan = Some(plan);
+        if locked > 0 {
+            self.standing = Some(Standing::blocked(
+                Reason::VersionLocked,
+                format!("{locked} versions are locked on the NAS: unlock them there, or set removal.when: Never"),
+            ));
+            return;
+        }
+        self.call(IntentAction::Remove, 1, Vec::new(), None);
+        if self.act != Act::Nothing {
+            self.notice = Some((Reason::RemovalPlanned, message.clone()));
+            self.standing = Some(Standing::waiting(Reason::RemovalInProgress, message));
+        }
+    }
+
+    fn removal_guard(&mut self, task: &Task) -> Option<Standing> {
+        let server = self.observed.server;
+        if let Some(hold) = self.hold() {
+            return Some(hold);
+        }
+        if let Err((reason, message)) = permitted(self.object, task, self.now, server.removals_allowed, &server.name) {
+            return Some(Standing::blocked(reason, message));
+        }
+        if let Some(other) = &self.observed.claim.other {
+            let message = format!("the BackupTask {} declares the same NAS task", quoted(other));
+            return Some(Standing::blocked(Reason::RemovalNotAllowed, message));
+        }
+        let doing = self.doing();
+        if doing == Doing::Deleting {
+            return Some(Standing::waiting(Reason::RemovalInProgress, "the NAS is removing the task"));
+        }
+        if doing.is_run() || self.status.run.is_some() {
+            return Some(Standing::waiting(Reason::WaitingForRun, "the removal waits for the run in progress to end"));
+        }
+        if let Some(next) = self.status.next_attempt_time.as_ref().map(|time| time.0).filter(|next| *next > self.now) {
+            self.wake_at(next);
+            let message = format!("the NAS refused the removal; next attempt at {next}");
+            return Some(Standing::blocked(Reason::RemovalRefused, message));
+        }
+        let (count, until) = breaker(server.breaker, self.now);
+        if count >= server.removals_per_day {
+            if let Some(until) = until {
+                self.wake_at(until);
+            }
+            let message = format!(
+                "{count} of {} removals of the server's day are used up; more wait",
+                server.removals_per_day
+            );
+            return Some(Standing::waiting(Reason::RemovalBreakerOpen, message));
+        }
+        None
+    }
+}
+
+/// The guards that a live read can judge as well.
+fn permitted(
+    object: &BackupTask,
+    task: &Task,
+    now: Timestamp,
+    allowed: bool,
+    server: &str,
+) -> Result<(), (Reason, String)> {
+    let removal = &object.spec.removal;
+    let Some(key) = task.unique_key.as_ref().map(crate::nas::UniqueKey::as_str) else {
+        let message = "the NAS gives this task no uniqueKey; a task without one is never removed".to_owned();
+        return Err((Reason::RemovalNotConfirmed, message));
+    };
+    if removal.confirm.as_deref() != Some(key) {
+        let message = format!("removal.confirm is not the uniqueKey of the bound task; to remove it, set confirm: {key}");
+        return Err((Reason::RemovalNotConfirmed, message));
+    }
+    if removal.not_after.as_ref().is_some_and(|limit| limit.0 < now) {
+        return Err((Reason::RemovalNotAllowed, "removal.notAfter has passed; nothing is removed any more".to_owned()));
+    }
+    if !allowed {
+        let message = format!("the BackupServer {} has removals.allowed: false", quoted(server));
+        return Err((Reason::RemovalNotAllowed, message));
+    }
+    Ok(())
+}
+
+/// Removals counted in the running window, and when it ends.
+fn breaker(state: (Option<Timestamp>, i32), now: Timestamp) -> (i32, Option<Timestamp>) {
+    match state {
+        (Some(start), count) if now.duration_since(start) < BREAKER_WINDOW => (count, Some(start + BREAKER_WINDOW)),
+        _ => (0, None),
+    }
+}
+
+/// What will die.
+fn removal_plan(versions: &[Version]) -> RemovalPlan {
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let sizes: Option<Vec<u64>> = versions.iter().map(|version| version.used_size).collect();
+    let starts = || versions.iter().filter_map(|version| version.time_start);
+    RemovalPlan {
+        versions: count(versions.len()),
+        locked_versions: count(versions.iter().filter(|version| version.locked).count()),
+        oldest: nas_time(starts().min()),
+        newest: nas_time(starts().max()),
+        used_bytes: sizes.filter(|sizes| !sizes.is_empty()).map(|sizes| sizes.iter().sum::<u64>().cast_signed()),
+    }
+}
+
+fn describe(plan: &RemovalPlan, task: &Task) -> String {
+    let span = match (&plan.oldest, &plan.newest) {
+        (Some(oldest), Some(newest)) => format!(" from {} to {}", oldest.0, newest.0),
+        _ => String::new(),
+    };
+    format!("removing task {} ({}) with its {} versions{span}", task.id.0, quoted(&task.name), plan.versions)
+}
+
+/// What the last look before `remove` found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Clearance {
+    /// The call may go out once this breaker state is reserved.
+    Clear {
+        /// Start of the window.
+        window_start: Timestamp,
+        /// Removals in it, this one included.
+        count: i32,
+    },
+    /// It may not.
+    Withheld(Reason, String),
+}
+
+/// Judges live reads of object, server and NAS task right before `remove` (protocol, "`remove` is stricter").
+#[must_use]
+pub fn removal_clearance(
+    object: &BackupTask,
+    intent_id: &str,
+    server: &BackupServer,
+    task: Option<(&Task, &Queue)>,
+    now: Timestamp,
+) -> Clearance {
+    let withheld = |reason, message: &str| Clearance::Withheld(reason, message.to_owned());
+    let intent = object.status.as_ref().and_then(|status| status.intent.as_ref());
+    let Some(intent) = intent.filter(|intent| intent.id == intent_id) else {
+        return withheld(Reason::RemovalNotAllowed, "the recorded intent is not ours any more");
+    };
+    let wanted = match object.spec.removal.when {
+        RemovalWhen::Now => true,
+        RemovalWhen::OnDelete => is_deleted(object),
+        RemovalWhen::Never => false,
+    };
+    let abandoned = object.annotations().get(ANNOTATION_ABANDON).is_some_and(|value| value == "true");
+    let suspended =
+        object.spec.suspend || object.annotations().get(ANNOTATION_SUSPENDED).is_some_and(|value| value == "true");
+    if !wanted || abandoned {
+        return withheld(Reason::RemovalNotAllowed, "the object does not ask for the removal any more");
+    }
+    if suspended {
+        return withheld(Reason::Suspended, "the object was suspended");
+    }
+    if server.metadata.uid.as_deref() != Some(intent.server_uid.as_str()) {
+        return withheld(Reason::RemovalNotAllowed, "the BackupServer is another one now");
+    }
+    if server.spec.mode != Mode::Enforce || server.metadata.deletion_timestamp.is_some() {
+        return withheld(Reason::RemovalNotAllowed, "the BackupServer is not in mode Enforce, or is being deleted");
+    }
+    let Some((task, queue)) = task.filter(|(task, _)| {
+        task.id.0 == intent.task_id
+            && task.unique_key.as_ref().map(crate::nas::UniqueKey::as_str) == intent.unique_key.as_deref()
+    }) else {
+        return withheld(Reason::TaskReplaced, "the NAS task is not the one that was confirmed any more");
+    };
+    if let Err((reason, message)) =
+        permitted(object, task, now, server.spec.removals.allowed, &server.name_any())
+    {
+        return Clearance::Withheld(reason, message);
+    }
+    if doing(task, queue) != Doing::Nothing {
+        return withheld(Reason::WaitingForRun, "the NAS task is busy");
+    }
+    let state = server.status.as_ref().and_then(|status| status.removals.as_ref());
+    let state = state.map_or((None, 0), |r| (r.window_start.as_ref().map(|time| time.0), r.count));
+    let (count, until) = breaker(state, now);
+    if count >= server.spec.removals.max_per_day {
+        return withheld(Reason::RemovalBreakerOpen, "the server's removals of the day are used up");
+    }
+    let window_start = until.map_or(now, |until| until - BREAKER_WINDOW);
+    Clearance::Clear { window_start, count: count.saturating_add(1) }
+}

@@ -1,0 +1,229 @@
+//! Follows runs to their results: which result row belongs to the run in flight, what a finished run means for
+//! receipts, history and counts. Only backups count; a restore or a version deletion never overwrites them.
+
+use super::{Draft, NO_RESULT, nas_time, time};
+use crate::{
+    api::{
+        BackupType, HistoryEntry, JobAction, Origin, Progress, ReceiptOutcome, ResultDevice, ResultStatus,
+        ResultSummary, Run, TriggerRef,
+    },
+    nas::{ResultRow, status},
+    observe::{Doing, is_unfinished},
+};
+
+impl<'a> Draft<'a> {
+    /// The newest backup row that is in view, finished or not.
+    pub(super) fn newest_backup_row(&self) -> Option<&'a ResultRow> {
+        self.backup_rows().into_iter().next()
+    }
+
+    /// Backup rows in view, newest first: the task's last result, and its history where that was read.
+    fn backup_rows(&self) -> Vec<&'a ResultRow> {
+        let history = self.observed.results.unwrap_or(&[]);
+        let last = self.task().and_then(|task| task.last_result.as_ref());
+        let mut rows: Vec<&ResultRow> = history.iter().chain(last).filter(|row| row.is_backup()).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse((row.result_id, !is_unfinished(row))));
+        rows.dedup_by_key(|row| row.result_id);
+        rows
+    }
+
+    /// Takes up runs and results that the NAS shows.
+    pub(super) fn follow_results(&mut self) {
+        if self.is_latched() || self.task().is_none() || self.observed.inventory.is_none() {
+            return;
+        }
+        self.ask_for_history();
+        self.notice_external_run();
+        self.follow_run();
+        self.record_other_results();
+    }
+
+    /// `last_result` is the latest job of any kind; behind one that is no backup the history has the answer.
+    fn ask_for_history(&mut self) {
+        if self.observed.results.is_some() {
+            return;
+        }
+        let Some(last) = self.task().and_then(|task| task.last_result.as_ref()) else { return };
+        let hidden = !last.is_backup() && self.observed.knowledge.history_read_behind != Some(last.result_id);
+        // The row of the run in flight may be behind a newer one.
+        let passed = self
+            .status
+            .run
+            .as_ref()
+            .and_then(|run| run.result_id)
+            .is_some_and(|id| last.result_id.0 > id && last.is_backup());
+        let first_success = self.first_sight && last.status != status::SUCCESS;
+        self.needs.results |= hidden || passed || first_success;
+    }
+
+    /// A run in flight that nobody here asked for.
+    fn notice_external_run(&mut self) {
+        let ours = self.status.intent.as_ref().is_some_and(|i| i.action == crate::api::IntentAction::Backup);
+        if self.status.run.is_some() || ours || !self.doing().is_run() {
+            return;
+        }
+        let known = self.backup_rows().into_iter().find(|row| !is_unfinished(row)).map_or(NO_RESULT, |r| r.result_id);
+        self.status.run = Some(Run {
+            origin: Origin::External,
+            triggers: Vec::new(),
+            result_id: None,
+            baseline_result_id: Some(known.0),
+            requested_at: None,
+            started_at: None,
+            progress: None,
+        });
+    }
+
+    fn follow_run(&mut self) {
+        let Some(mut run) = self.status.run.clone() else { return };
+        let rows = self.backup_rows();
+        let above = run.baseline_result_id.unwrap_or(NO_RESULT.0);
+        let row = match run.result_id {
+            Some(id) => rows.iter().find(|row| row.result_id.0 == id),
+            // The first row above the baseline: a later one is somebody else's next run.
+            None => rows.iter().rfind(|row| row.result_id.0 > above),
+        };
+        let doing = self.doing();
+        match row {
+            Some(row) if !is_unfinished(row) => return self.complete(&run, Some(row)),
+            Some(row) => {
+                run.result_id = Some(row.result_id.0);
+                run.started_at = nas_time(row.time_start).or(run.started_at);
+                if !doing.is_run() && self.is_quiet() {
+                    return self.complete(&run, Some(row));
+                }
+            }
+            None if !doing.is_run() && self.is_quiet() => {
+                if self.observed.results.is_some() {
+                    return self.complete(&run, None);
+                }
+                self.needs.results = true;
+            }
+            None => {}
+        }
+        if doing == Doing::Running && run.started_at.is_none() {
+            run.started_at = Some(time(self.now));
+        }
+        run.progress = self.progress().or(run.progress);
+        self.status.run = Some(run);
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        let seen = self.task()?.progress.as_ref()?;
+        #[allow(clippy::cast_possible_truncation, reason = "clamped to 0..=100 before")]
+        let percent = seen.percentage.map(|part| (part * 100.0).clamp(0.0, 100.0) as i32);
+        Some(Progress { percent, transferred_bytes: seen.transferred_bytes.map(u64::cast_signed) })
+    }
+
+    /// The run is over: receipts, result and history in the write that removes it.
+    fn complete(&mut self, run: &Run, row: Option<&ResultRow>) {
+        self.status.run = None;
+        let outcome = self.outcome(row.map(|row| row.status));
+        let id = row.map(|row| row.result_id.0);
+        self.answer(&run.triggers, outcome, id);
+        let canceled = if outcome == ReceiptOutcome::Canceled {
+            ReceiptOutcome::Canceled
+        } else {
+            ReceiptOutcome::NothingToCancel
+        };
+        self.answer_cancel(canceled, id);
+        if let Some(row) = row.filter(|row| !is_unfinished(row)) {
+            let outcome = (run.origin != Origin::External).then_some(outcome);
+            self.record(row, run.origin, run.triggers.clone(), outcome);
+        }
+    }
+
+    /// From the result: contract, "Receipt `outcome`".
+    fn outcome(&self, code: Option<i64>) -> ReceiptOutcome {
+        match code {
+            Some(status::SUCCESS) => ReceiptOutcome::Succeeded,
+            Some(status::PARTIAL) if self.object.spec.partial_is_success => ReceiptOutcome::Succeeded,
+            Some(status::PARTIAL | status::FAILED | status::NO_BACKUP) => ReceiptOutcome::Failed,
+            Some(status::CANCELED) => ReceiptOutcome::Canceled,
+            _ => ReceiptOutcome::ResultUnknown,
+        }
+    }
+
+    /// Finished results of runs we did not follow, oldest first; at first sight only the newest and the newest
+    /// good one.
+    fn record_other_results(&mut self) {
+        let known = self.status.last_result.as_ref().map_or(NO_RESULT.0, |result| result.result_id);
+        let ours = self.status.run.as_ref().and_then(|run| run.result_id);
+        let rows = self.backup_rows();
+        let finished = |row: &&&ResultRow| !is_unfinished(row) && Some(row.result_id.0) != ours;
+        let mut news: Vec<&ResultRow> =
+            rows.iter().filter(finished).filter(|row| row.result_id.0 > known).copied().collect();
+        if self.status.last_result.is_none() {
+            if self.status.last_success.is_none()
+                && let Some(good) = rows.iter().filter(finished).find(|row| self.is_success(row.status))
+            {
+                let summary = summary(good, Origin::External);
+                self.status.last_success_time.clone_from(&summary.end_time);
+                self.status.last_success = Some(summary);
+            }
+            news.truncate(1);
+        }
+        for row in news.into_iter().rev() {
+            self.record(row, Origin::External, Vec::new(), None);
+        }
+    }
+
+    pub(super) fn is_success(&self, code: i64) -> bool {
+        self.outcome(Some(code)) == ReceiptOutcome::Succeeded
+    }
+
+    fn record(&mut self, row: &ResultRow, origin: Origin, triggers: Vec<TriggerRef>, outcome: Option<ReceiptOutcome>) {
+        let result = summary(row, origin);
+        if self.status.history.iter().any(|entry| entry.result.result_id == result.result_id) {
+            return;
+        }
+        let mut entry = HistoryEntry { result: result.clone(), triggers, outcome };
+        entry.result.devices.clear();
+        self.status.history.push(entry);
+        self.status.history.sort_by_key(|entry| std::cmp::Reverse(entry.result.result_id));
+        self.status.history.truncate(usize::try_from(self.object.spec.history_limit).unwrap_or(0));
+        let newest = self.status.last_result.as_ref().map_or(NO_RESULT.0, |last| last.result_id);
+        if result.result_id <= newest {
+            return;
+        }
+        match self.outcome(Some(row.status)) {
+            ReceiptOutcome::Succeeded => {
+                self.status.consecutive_failures = Some(0);
+                self.status.last_success_time.clone_from(&result.end_time);
+                self.status.last_success = Some(result.clone());
+            }
+            ReceiptOutcome::Failed => {
+                let before = self.status.consecutive_failures.unwrap_or(0);
+                self.status.consecutive_failures = Some(before.saturating_add(1));
+                self.status.last_failure_time.clone_from(&result.end_time);
+            }
+            _ => {}
+        }
+        self.status.last_result = Some(result);
+    }
+}
+
+/// A row of the NAS as the status shows it.
+fn summary(row: &ResultRow, origin: Origin) -> ResultSummary {
+    let device =
+        |device: &crate::nas::ResultDevice| ResultDevice { id: device.id, host_name: device.host_name.clone() };
+    ResultSummary {
+        result_id: row.result_id.0,
+        status: ResultStatus::from_code(row.status),
+        status_code: row.status,
+        action: JobAction::from_code(row.job_action),
+        action_code: row.job_action,
+        activity_uuid: row.activity_uuid.clone(),
+        backup_type: row.backup_type.map(BackupType::from_code),
+        backup_type_code: row.backup_type,
+        start_time: nas_time(row.time_start),
+        end_time: nas_time(row.time_end),
+        transferred_bytes: row.transferred_bytes.map(u64::cast_signed),
+        success_count: row.success_count,
+        warning_count: row.warning_count,
+        error_count: row.error_count,
+        none_count: row.none_count,
+        devices: row.devices.iter().map(device).collect(),
+        origin,
+    }
+}

@@ -1,0 +1,479 @@
+//! The client of one NAS: one session, reads that log in again once, and the door to mutations.
+//!
+//! It keeps no data of the NAS and never retries beyond that one login. The inventory calls the reads; the actor calls
+//! [`Client::arm`]. A refused login is final for a client: its owner makes a new one when the Secret changes or a
+//! back-off is over.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use jiff::Timestamp;
+use rustls::ClientConfig;
+use secrecy::SecretString;
+use tokio::time::Instant;
+use totp_rs::Totp;
+use url::Url;
+
+use super::armed::{self, Armed};
+use super::error::{Call, Error};
+use super::login::{self, Route};
+use super::model::{
+    ActivityList, Catalogue, DeviceTaskList, DsmInfo, ResultPage, TaskId, TaskList, VersionList,
+};
+use super::request::{self, ListResults, ListTasks, Mutation, Request};
+use super::session::{Session, Sessions};
+use super::settings::{Credentials, Endpoint, Trust};
+use super::wire::{self, Fault};
+use super::{tls, transport};
+
+const ENTRY: &str = "entry.cgi";
+
+/// A value that was read, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read<T> {
+    /// The value.
+    pub value: T,
+    /// Our clock, just before the request was sent: what is in the value was true then or later.
+    pub begun: Timestamp,
+    /// The clock of the NAS as it answered (the HTTP `Date`, in whole seconds).
+    pub nas_date: Option<Timestamp>,
+}
+
+/// One HTTP request, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CallRecord {
+    /// Such as `SYNO.ActiveBackup.Task`.
+    pub api: &'static str,
+    /// Such as `list`.
+    pub method: &'static str,
+    /// `ok`, `refused`, `timeout`, `transport`, `unexpected`, `login_refused` or `session`.
+    pub outcome: &'static str,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Called after each HTTP request; it must not block.
+pub type Observer = Arc<dyn Fn(&CallRecord) + Send + Sync>;
+
+/// A client of one NAS with one session. Clones share both.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    observer: Option<Observer>,
+}
+
+struct Shared {
+    endpoint: Endpoint,
+    credentials: Credentials,
+    totp: Option<Totp>,
+    tls: Option<Arc<ClientConfig>>,
+    pool: reqwest::Client,
+    sessions: Sessions,
+    /// Held by the one login in flight.
+    flight: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Client")
+            .field("endpoint", &self.shared.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value of one exchange, or the code that the NAS answered.
+enum Outcome<T> {
+    Value(Read<T>),
+    Code(i64),
+}
+
+impl Client {
+    /// Checks the settings; connects to nothing.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] only.
+    pub fn new(endpoint: Endpoint, credentials: Credentials) -> Result<Self, Error> {
+        check(&endpoint)?;
+        let config = tls::config(&endpoint.trust)?;
+        let pool = transport::pool(config.clone(), endpoint.request_timeout)?;
+        let totp = credentials.otp_secret.as_ref().map(login::totp).transpose()?;
+        let tls = (endpoint.trust != Trust::Plaintext).then(|| Arc::new(config));
+        let shared = Shared {
+            endpoint,
+            credentials,
+            totp,
+            tls,
+            pool,
+            sessions: Sessions::default(),
+            flight: tokio::sync::Mutex::new(()),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            observer: None,
+        })
+    }
+
+    /// The same client, which calls `observer` after each HTTP request, the login included.
+    #[must_use]
+    pub fn with_observer(self, observer: Observer) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
+        }
+    }
+
+    /// Tasks and what belongs to them. Slow: bounded by the list timeout.
+    pub async fn list_tasks(&self, query: &ListTasks) -> Result<Read<TaskList>, Error> {
+        self.read(
+            &query.request(),
+            self.shared.endpoint.list_timeout,
+            wire::task_list,
+        )
+        .await
+    }
+
+    /// Pairs of task and device, with the last result of each. Slow: bounded by the list timeout.
+    pub async fn list_with_device(&self) -> Result<Read<DeviceTaskList>, Error> {
+        let request = request::list_with_device();
+        self.read(
+            &request,
+            self.shared.endpoint.list_timeout,
+            wire::device_task_list,
+        )
+        .await
+    }
+
+    /// Rows of the log of jobs, newest first. This, and not a task's `last_result`, tells the last backup.
+    pub async fn list_results(&self, query: &ListResults) -> Result<Read<ResultPage>, Error> {
+        self.read(
+            &query.request(),
+            self.shared.endpoint.request_timeout,
+            wire::result_page,
+        )
+        .await
+    }
+
+    /// The versions of a task.
+    pub async fn list_versions(&self, task: TaskId) -> Result<Read<VersionList>, Error> {
+        let request = request::list_versions(task);
+        self.read(&request, self.shared.endpoint.request_timeout, wire::version_list)
+            .await
+    }
+
+    /// What runs and what waits, and who started it.
+    pub async fn list_activity(&self) -> Result<Read<ActivityList>, Error> {
+        self.read(
+            &request::list_activity(),
+            self.shared.endpoint.request_timeout,
+            wire::activity_list,
+        )
+        .await
+    }
+
+    /// The model, version and serial number of the NAS.
+    pub async fn dsm_info(&self) -> Result<Read<DsmInfo>, Error> {
+        self.read(
+            &request::dsm_info(),
+            self.shared.endpoint.request_timeout,
+            wire::dsm_info,
+        )
+        .await
+    }
+
+    /// The APIs that the NAS serves. Needs no session and works after a refused login.
+    pub async fn api_info(&self) -> Result<Read<Catalogue>, Error> {
+        let request = request::api_info("all");
+        let after = self.shared.endpoint.request_timeout;
+        match self
+            .exchange("query.cgi", &request, None, after, wire::catalogue)
+            .await?
+        {
+            Outcome::Value(read) => Ok(read),
+            Outcome::Code(code) => Err(Error::from_code(request.call, code)),
+        }
+    }
+
+    /// Prepares one mutation to be sent once: a session, and a connection of its own, open to the end of its
+    /// handshake. Nothing of the mutation is sent. Bounded by the request timeout, and as long again for a login.
+    pub async fn arm(&self, mutation: Mutation) -> Result<Armed, Error> {
+        let (session, _) = self.session().await?;
+        armed::open(self.clone(), session, mutation).await
+    }
+
+    /// Ends the session at the NAS, as far as that works within the request timeout. DSM keeps sessions that nobody
+    /// ends until they pile up.
+    pub async fn logout(&self) {
+        let Some(session) = self.shared.sessions.take() else {
+            return;
+        };
+        let Some(Ok(route)) = self.shared.sessions.route() else {
+            return;
+        };
+        let request = login::logout(&route);
+        let after = self.shared.endpoint.request_timeout;
+        let outcome = self
+            .exchange(&route.path, &request, Some(&session), after, wire::verdict)
+            .await;
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "failed to log out");
+        }
+    }
+
+    /// Asks, and where the session turns out to be over, logs in and asks once more.
+    async fn read<T>(
+        &self,
+        request: &Request,
+        after: Duration,
+        parse: fn(&[u8]) -> Result<T, Fault>,
+    ) -> Result<Read<T>, Error> {
+        let call = request.call;
+        let (session, opened_for_this) = self.session().await?;
+        let code = match self
+            .exchange(ENTRY, request, Some(&session), after, parse)
+            .await?
+        {
+            Outcome::Value(read) => {
+                session.note_allowed(call);
+                return Ok(read);
+            }
+            Outcome::Code(code) => code,
+        };
+        if !session.is_over(call, code, opened_for_this) {
+            return Err(Error::from_code(call, code));
+        }
+        self.shared.sessions.drop_session(&session, code);
+        let (session, _) = self.session().await?;
+        match self
+            .exchange(ENTRY, request, Some(&session), after, parse)
+            .await?
+        {
+            Outcome::Value(read) => {
+                session.note_allowed(call);
+                Ok(read)
+            }
+            Outcome::Code(code) => {
+                if session.is_over(call, code, true) {
+                    self.shared.sessions.drop_session(&session, code);
+                }
+                Err(Error::from_code(call, code))
+            }
+        }
+    }
+
+    /// The session, and whether this call opened it. One login at a time; those who wait share its outcome.
+    async fn session(&self) -> Result<(Arc<Session>, bool), Error> {
+        let sessions = &self.shared.sessions;
+        let attempts = match sessions.current()? {
+            Ok(session) => return Ok((session, false)),
+            Err(attempts) => attempts,
+        };
+        let _flight = self.shared.flight.lock().await;
+        if let Ok(session) = sessions.current()? {
+            return Ok((session, false));
+        }
+        if let Some(error) = sessions.failure_since(attempts) {
+            return Err(error);
+        }
+        match self.log_in().await {
+            Ok((sid, token)) => Ok((sessions.opened(sid, token), true)),
+            Err((error, refused)) => {
+                sessions.failed(&error, refused);
+                Err(error)
+            }
+        }
+    }
+
+    /// One login. The error comes with whether the NAS refused it, which is for good.
+    async fn log_in(&self) -> Result<(SecretString, Option<HeaderValue>), (Error, bool)> {
+        let passing = |error| (error, false);
+        let route = self.login_route().await.map_err(passing)?;
+        let otp_code = self.otp_code().await;
+        let request = login::login(&route, &self.shared.credentials, otp_code.as_ref());
+        let after = self.shared.endpoint.request_timeout;
+        let outcome = self
+            .exchange(&route.path, &request, None, after, wire::login)
+            .await
+            .map_err(passing)?;
+        match outcome {
+            Outcome::Value(Read {
+                value: wire::LoginData { sid, token },
+                ..
+            }) => {
+                let token = token.as_deref().map(sensitive).transpose();
+                let token = token.map_err(|what| passing(unexpected(request.call, what)))?;
+                Ok((SecretString::from(sid), token))
+            }
+            Outcome::Code(code) => Err((Error::from_code(request.call, code), true)),
+        }
+    }
+
+    /// Asks once per client where to log in. An answer that cannot be read stands for the usual place.
+    async fn login_route(&self) -> Result<Route, Error> {
+        let request = request::api_info("SYNO.API.Auth,SYNO.ActiveBackup.Task");
+        let route = if let Some(route) = self.shared.sessions.route() {
+            route
+        } else {
+            let after = self.shared.endpoint.request_timeout;
+            let route = match self
+                .exchange("query.cgi", &request, None, after, wire::catalogue)
+                .await
+            {
+                Ok(Outcome::Value(read)) => Route::of(&read.value),
+                Ok(Outcome::Code(_)) | Err(Error::Unexpected { .. }) => Ok(Route::default()),
+                Err(error) => return Err(error),
+            };
+            self.shared.sessions.keep_route(route.clone());
+            route
+        };
+        route.map_err(|what| unexpected(request.call, what))
+    }
+
+    /// The code of this moment. DSM takes each code once, so a second login within 30 seconds waits for the next one.
+    async fn otp_code(&self) -> Option<SecretString> {
+        let totp = self.shared.totp.as_ref()?;
+        let sessions = &self.shared.sessions;
+        if let Some(used) = sessions.last_otp_step() {
+            let wait = login::seconds_until_after(used, login::unix_now());
+            // More than a step means that the clock was set back: waiting would not be bounded.
+            if (1..=30).contains(&wait) {
+                tokio::time::sleep(Duration::from_secs(wait)).await;
+            }
+        }
+        let now = login::unix_now();
+        sessions.note_otp_step(login::otp_step(now));
+        Some(SecretString::from(totp.generate(now).to_string()))
+    }
+
+    /// One HTTP request and its answer, parsed and reported to the observer.
+    async fn exchange<T>(
+        &self,
+        path: &str,
+        request: &Request,
+        session: Option<&Session>,
+        after: Duration,
+        parse: fn(&[u8]) -> Result<T, Fault>,
+    ) -> Result<Outcome<T>, Error> {
+        let call = request.call;
+        let body = request.body(session.map(|session| &session.sid));
+        let token = session.and_then(|session| session.token.as_ref());
+        let (begun, started) = (Timestamp::now(), Instant::now());
+        let reply = transport::post(&self.shared.pool, self.url(path), body, token, call, after).await;
+        let outcome = reply.and_then(|reply| {
+            if reply.status != 200 {
+                return Err(unexpected(call, &format!("HTTP status {}", reply.status)));
+            }
+            match parse(&reply.body) {
+                Ok(value) => Ok(Outcome::Value(Read {
+                    value,
+                    begun,
+                    nas_date: reply.date,
+                })),
+                Err(Fault::Code(code)) => Ok(Outcome::Code(code)),
+                Err(Fault::Unexpected(what)) => Err(unexpected(call, what)),
+            }
+        });
+        self.observe(call, read_outcome(call, &outcome), started);
+        outcome
+    }
+
+    /// Tells the observer about one request that started at `started`.
+    pub(super) fn observe(&self, call: Call, outcome: &'static str, started: Instant) {
+        if let Some(observer) = &self.observer {
+            let Call { api, method } = call;
+            observer(&CallRecord {
+                api,
+                method,
+                outcome,
+                seconds: started.elapsed().as_secs_f64(),
+            });
+        }
+    }
+
+    /// `path` below `/webapi/` of the endpoint, whose own path is a prefix.
+    pub(super) fn url(&self, path: &str) -> Url {
+        let mut url = self.shared.endpoint.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("webapi").extend(path.split('/'));
+        }
+        url
+    }
+
+    /// Where mutations go.
+    pub(super) fn entry_url(&self) -> Url {
+        self.url(ENTRY)
+    }
+
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.shared.endpoint.request_timeout
+    }
+
+    pub(super) fn tls(&self) -> Option<Arc<ClientConfig>> {
+        self.shared.tls.clone()
+    }
+
+    pub(super) fn drop_session(&self, session: &Arc<Session>, code: i64) {
+        self.shared.sessions.drop_session(session, code);
+    }
+}
+
+fn check(endpoint: &Endpoint) -> Result<(), Error> {
+    let Endpoint {
+        url,
+        trust,
+        request_timeout,
+        list_timeout,
+    } = endpoint;
+    let scheme = if *trust == Trust::Plaintext {
+        "http"
+    } else {
+        "https"
+    };
+    let problem = if url.scheme() != scheme {
+        Some("the scheme of the URL must be https, or http where plaintext is chosen")
+    } else if url.host().is_none() {
+        Some("the URL has no host")
+    } else if !url.username().is_empty() || url.password().is_some() {
+        Some("the URL must not hold a user name or a password")
+    } else if url.query().is_some() || url.fragment().is_some() {
+        Some("the URL must not have a query or a fragment")
+    } else if request_timeout.is_zero() || list_timeout.is_zero() {
+        Some("the timeouts must not be zero")
+    } else {
+        None
+    };
+    match problem {
+        Some(what) => Err(Error::Configuration {
+            what: what.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn unexpected(call: Call, what: &str) -> Error {
+    Error::Unexpected {
+        call,
+        what: what.to_owned(),
+    }
+}
+
+fn sensitive(token: &str) -> Result<HeaderValue, &'static str> {
+    let mut value = HeaderValue::from_str(token).map_err(|_| "a token that cannot be a header")?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn read_outcome<T>(call: Call, outcome: &Result<Outcome<T>, Error>) -> &'static str {
+    use super::code::{Context, Meaning};
+    match outcome {
+        Ok(Outcome::Value(_)) => "ok",
+        Ok(Outcome::Code(_)) if call.context() == Context::Login => "login_refused",
+        Ok(Outcome::Code(code)) if Meaning::of(*code, call.context()).is_session() => "session",
+        Ok(Outcome::Code(_)) => "refused",
+        Err(Error::Timeout { .. }) => "timeout",
+        Err(Error::Unexpected { .. }) => "unexpected",
+        Err(_) => "transport",
+    }
+}

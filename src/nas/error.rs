@@ -1,0 +1,293 @@
+//! Why a read, a login or the opening of a connection failed, sorted by what someone has to do about it.
+//!
+//! One function, [`Error::from_code`], sorts the codes. Messages name the call, the code and its meaning; they never
+//! hold an address with user information, a credential or an answer's body.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::code::{Context, Meaning};
+
+/// The name of one remote method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// Such as `SYNO.ActiveBackup.Task`.
+    pub api: &'static str,
+    /// Such as `list`.
+    pub method: &'static str,
+}
+
+impl Call {
+    /// The table that the error codes of this call are read from.
+    #[must_use]
+    pub fn context(self) -> Context {
+        if self.api == "SYNO.API.Auth" {
+            Context::Login
+        } else if self.api.starts_with("SYNO.ActiveBackup.") {
+            Context::ActiveBackup
+        } else {
+            Context::Common
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.api, self.method)
+    }
+}
+
+/// A failed read, login or connection. Mutations that were sent answer with [`super::Answer`] instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The settings cannot work: a broken PEM, a scheme that does not fit the trust, user information in the URL.
+    #[error("failed to set up the connection: {what}")]
+    Configuration {
+        /// What is wrong.
+        what: String,
+    },
+    /// No connection, or it broke: name resolution, refusal, reset. Nothing that speaks HTTP answered.
+    #[error("failed to reach the NAS for {call}: {source}")]
+    Unreachable {
+        /// The call.
+        call: Call,
+        /// The causes, outermost first.
+        source: Cause,
+    },
+    /// The certificate is not trusted.
+    #[error("failed to trust the certificate of the NAS for {call}: {source}")]
+    CertificateRejected {
+        /// The call.
+        call: Call,
+        /// Why.
+        source: Cause,
+    },
+    /// No complete answer in time.
+    #[error("failed to get an answer to {call} within {after:?}")]
+    Timeout {
+        /// The call.
+        call: Call,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// Something answered, but not as DSM does: HTML, an HTTP status, half an answer, missing fields, a redirect, too
+    /// many bytes, or error 103 (a method that should be there is not).
+    #[error("failed to understand the answer to {call}: {what}")]
+    Unexpected {
+        /// The call.
+        call: Call,
+        /// What was there instead.
+        what: String,
+    },
+    /// The login was refused. Repeating it makes it worse; the client does not.
+    #[error("failed to log in: error {code} ({})", Meaning::of(*.code, Context::Login).describe())]
+    LoginRefused {
+        /// A login code (400-411) or any other that the login answered.
+        code: i64,
+    },
+    /// The account needs a second factor, or the one sent was wrong.
+    #[error("failed to log in: error {code} ({})", Meaning::of(*.code, Context::Login).describe())]
+    SecondFactorRequired {
+        /// 403, 404 or 406.
+        code: i64,
+    },
+    /// The NAS blocks this client or the account after too many attempts.
+    #[error("failed to log in: error {code} ({})", Meaning::of(*.code, Context::Login).describe())]
+    AccountBlocked {
+        /// 407 or 411.
+        code: i64,
+    },
+    /// The account works but may not do this.
+    #[error("failed to be allowed {call}: error {code} ({})", Meaning::of(*.code, .call.context()).describe())]
+    PermissionDenied {
+        /// The call.
+        call: Call,
+        /// 105 on a fresh session, 160, 402, 1011, 1014, 1036.
+        code: i64,
+    },
+    /// Active Backup is not installed, not running or being upgraded.
+    #[error("failed to find the package running for {call}: error {code} ({})",
+        Meaning::of(*.code, .call.context()).describe())]
+    PackageNotRunning {
+        /// The call.
+        call: Call,
+        /// 102, 1006, 1007, 1008.
+        code: i64,
+    },
+    /// Any other error code, a second session error in a row included.
+    #[error("failed to get {call} accepted: error {code} ({})", Meaning::of(*.code, .call.context()).describe())]
+    Refused {
+        /// The call.
+        call: Call,
+        /// The code.
+        code: i64,
+    },
+}
+
+impl Error {
+    /// Sorts an error code that `call` answered. For reads, 105 must have been tried on a fresh session before.
+    #[must_use]
+    pub fn from_code(call: Call, code: i64) -> Self {
+        let context = call.context();
+        match Meaning::of(code, context) {
+            Meaning::SecondFactorRequired | Meaning::SecondFactorWrong | Meaning::SecondFactorEnforced => {
+                Self::SecondFactorRequired { code }
+            }
+            Meaning::AddressBlocked | Meaning::AccountLocked => Self::AccountBlocked { code },
+            Meaning::LoginNotPermitted => Self::PermissionDenied { call, code },
+            _ if context == Context::Login => Self::LoginRefused { code },
+            Meaning::PermissionDenied
+            | Meaning::ApplicationDenied
+            | Meaning::TaskDenied
+            | Meaning::DelegationDenied => Self::PermissionDenied { call, code },
+            Meaning::ApiMissing if context == Context::ActiveBackup => Self::PackageNotRunning { call, code },
+            Meaning::UpgradeInitialising | Meaning::UpgradeRunning | Meaning::UpgradeFailed => {
+                Self::PackageNotRunning { call, code }
+            }
+            meaning @ Meaning::MethodMissing => Self::Unexpected {
+                call,
+                what: format!("error {code} ({})", meaning.describe()),
+            },
+            _ => Self::Refused { call, code },
+        }
+    }
+
+    /// One word for metrics and for conditions.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Configuration { .. } => "configuration",
+            Self::Unreachable { .. } => "unreachable",
+            Self::CertificateRejected { .. } => "certificate_rejected",
+            Self::Timeout { .. } => "timeout",
+            Self::Unexpected { .. } => "unexpected",
+            Self::LoginRefused { .. } => "login_refused",
+            Self::SecondFactorRequired { .. } => "second_factor_required",
+            Self::AccountBlocked { .. } => "account_blocked",
+            Self::PermissionDenied { .. } => "permission_denied",
+            Self::PackageNotRunning { .. } => "package_not_running",
+            Self::Refused { .. } => "refused",
+        }
+    }
+
+    /// The code of the NAS, where it sent one.
+    #[must_use]
+    pub fn code(&self) -> Option<i64> {
+        match self {
+            Self::LoginRefused { code }
+            | Self::SecondFactorRequired { code }
+            | Self::AccountBlocked { code }
+            | Self::PermissionDenied { code, .. }
+            | Self::PackageNotRunning { code, .. }
+            | Self::Refused { code, .. } => Some(*code),
+            Self::Configuration { .. }
+            | Self::Unreachable { .. }
+            | Self::CertificateRejected { .. }
+            | Self::Timeout { .. }
+            | Self::Unexpected { .. } => None,
+        }
+    }
+}
+
+/// A chain of causes as one text, without addresses. It can be cloned and kept, which the causes themselves cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause(String);
+
+impl Cause {
+    /// The texts of `error` and its sources, each once.
+    #[must_use]
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut texts: Vec<String> = Vec::new();
+        let mut next = Some(error);
+        while let Some(current) = next {
+            let text = current.to_string();
+            if !texts.iter().any(|earlier| earlier.contains(&text)) {
+                texts.push(text);
+            }
+            next = current.source();
+        }
+        Self::text(texts.join(": "))
+    }
+
+    pub(super) fn text(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Cause {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOGIN: Call = Call {
+        api: "SYNO.API.Auth",
+        method: "login",
+    };
+    const LIST: Call = Call {
+        api: "SYNO.ActiveBackup.Task",
+        method: "list",
+    };
+    const INFO: Call = Call {
+        api: "SYNO.DSM.Info",
+        method: "getinfo",
+    };
+
+    #[test]
+    fn codes_are_sorted_by_who_must_act() {
+        for (call, code, label) in [
+            (LOGIN, 400, "login_refused"),
+            (LOGIN, 401, "login_refused"),
+            (LOGIN, 402, "permission_denied"),
+            (LOGIN, 403, "second_factor_required"),
+            (LOGIN, 404, "second_factor_required"),
+            (LOGIN, 405, "login_refused"),
+            (LOGIN, 406, "second_factor_required"),
+            (LOGIN, 407, "account_blocked"),
+            (LOGIN, 408, "login_refused"),
+            (LOGIN, 411, "account_blocked"),
+            (LOGIN, 100, "login_refused"),
+            (LOGIN, 105, "login_refused"),
+            (LOGIN, 119, "login_refused"),
+            (LIST, 105, "permission_denied"),
+            (LIST, 160, "permission_denied"),
+            (LIST, 1011, "permission_denied"),
+            (LIST, 1014, "permission_denied"),
+            (LIST, 1036, "permission_denied"),
+            (LIST, 102, "package_not_running"),
+            (LIST, 1006, "package_not_running"),
+            (LIST, 1007, "package_not_running"),
+            (LIST, 1008, "package_not_running"),
+            (LIST, 103, "unexpected"),
+            (LIST, 104, "refused"),
+            (LIST, 120, "refused"),
+            (LIST, 119, "refused"),
+            (LIST, 400, "refused"),
+            (LIST, 407, "refused"),
+            (INFO, 102, "refused"),
+            (INFO, 1006, "refused"),
+        ] {
+            assert_eq!(Error::from_code(call, code).label(), label, "{call} {code}");
+        }
+    }
+
+    #[test]
+    fn messages_name_call_code_and_meaning() {
+        assert_eq!(
+            Error::from_code(LIST, 1007).to_string(),
+            "failed to find the package running for SYNO.ActiveBackup.Task list: \
+             error 1007 (the package is being upgraded)"
+        );
+        assert_eq!(
+            Error::from_code(LOGIN, 407).to_string(),
+            "failed to log in: error 407 (the address of this client is blocked)"
+        );
+        assert_eq!(Error::from_code(LOGIN, 407).code(), Some(407));
+    }
+}

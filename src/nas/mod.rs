@@ -1,0 +1,37 @@
+//! The only way to a NAS: reads, and mutations that are sent at most once.
+//!
+//! Requests are values (`request`), answers are parsed from bytes (`lenient`, `wire`), and what is between them only
+//! moves bytes (`transport`, `armed`). Nothing here decides what should be done, retries a mutation, or knows
+//! Kubernetes. The inventory uses the reads, the actor uses [`Client::arm`]; both get errors sorted by meaning,
+//! decided on codes and never on message text.
+
+mod answer;
+mod armed;
+mod client;
+mod code;
+mod error;
+mod lenient;
+mod login;
+mod model;
+mod request;
+mod session;
+mod settings;
+mod tls;
+mod transport;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Answer, Exchange, UnknownWhy, classify_mutation};
+pub use armed::Armed;
+pub use client::{CallRecord, Client, Observer, Read};
+pub use code::{Context, Meaning};
+pub use error::{Call, Error};
+pub use model::{
+    Activity, ActivityList, ApiEntry, Catalogue, Device, DeviceTask, DeviceTaskList, DsmInfo, Progress,
+    ResultDevice, ResultId, ResultPage, ResultRow, Task, TaskId, TaskList, UniqueKey, Version, VersionList,
+    job_action, status,
+};
+pub use request::{ListResults, ListTasks, Mutation};
+pub use settings::{Credentials, Endpoint, RememberedDevice, Trust, parse_fingerprint};

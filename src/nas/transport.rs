@@ -1,0 +1,114 @@
+//! Moves the bytes of reads and logins. Connections are pooled; nothing is retried, redirected or sent to a proxy.
+//!
+//! Mutations never pass through here: a pool may send a request again on another connection.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::{CONTENT_TYPE, DATE};
+use jiff::Timestamp;
+use rustls::ClientConfig;
+use url::Url;
+
+use super::error::{Call, Cause, Error};
+use super::tls::certificate_fault;
+
+/// The most bytes that are read of one answer. A list of thousands of tasks with versions stays far below.
+pub(super) const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// The header of the token that DSM wants next to the session.
+pub(super) const TOKEN_HEADER: &str = "x-syno-token";
+
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A complete HTTP answer.
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) date: Option<Timestamp>,
+    pub(super) body: Vec<u8>,
+}
+
+/// The pool. `connect_timeout` bounds connections that are being opened after their request gave up.
+pub(super) fn pool(tls: ClientConfig, connect_timeout: Duration) -> Result<reqwest::Client, Error> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .http1_only()
+        .gzip(true)
+        .no_proxy()
+        .referer(false)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(connect_timeout)
+        // DSM closes idle connections after 20 seconds; using one that it is about to close costs a failed read.
+        .pool_idle_timeout(Duration::from_secs(15))
+        .user_agent(concat!("abb-operator/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| Error::Configuration {
+            what: Cause::of(&error.without_url()).to_string(),
+        })
+}
+
+/// Posts a form and reads the whole answer, all within `after`.
+pub(super) async fn post(
+    pool: &reqwest::Client,
+    url: Url,
+    body: String,
+    token: Option<&HeaderValue>,
+    call: Call,
+    after: Duration,
+) -> Result<Reply, Error> {
+    let exchange = async {
+        let mut request = pool.post(url).header(CONTENT_TYPE, FORM).body(body);
+        if let Some(token) = token {
+            request = request.header(TOKEN_HEADER, token);
+        }
+        read(request.send().await?).await
+    };
+    match tokio::time::timeout(after, exchange).await {
+        Ok(Ok(Some(reply))) => Ok(reply),
+        Ok(Ok(None)) => Err(Error::Unexpected {
+            call,
+            what: format!("more than {MAX_ANSWER} bytes"),
+        }),
+        Ok(Err(error)) => Err(sort(error.without_url(), call, after)),
+        Err(_) => Err(Error::Timeout { call, after }),
+    }
+}
+
+/// `None` where the answer has more bytes than any should.
+async fn read(mut response: reqwest::Response) -> Result<Option<Reply>, reqwest::Error> {
+    let status = response.status().as_u16();
+    let date = response.headers().get(DATE).and_then(http_date);
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(Reply { status, date, body }))
+}
+
+/// The time of a `Date` header.
+pub(super) fn http_date(value: &HeaderValue) -> Option<Timestamp> {
+    let zoned = jiff::fmt::rfc2822::parse(value.to_str().ok()?).ok()?;
+    Some(zoned.timestamp())
+}
+
+fn sort(error: reqwest::Error, call: Call, after: Duration) -> Error {
+    if let Some(source) = certificate_fault(&error) {
+        Error::CertificateRejected { call, source }
+    } else if error.is_timeout() {
+        Error::Timeout { call, after }
+    } else if error.is_decode() {
+        Error::Unexpected {
+            call,
+            what: "a body that cannot be decoded or is cut short".to_owned(),
+        }
+    } else {
+        Error::Unreachable {
+            call,
+            source: Cause::of(&error),
+        }
+    }
+}

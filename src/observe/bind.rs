@@ -1,0 +1,118 @@
+//! Which NAS task an object means, and who may act for it. Identity is the `uniqueKey` once bound: names are
+//! changed and numbers reused, and a backup or removal of the wrong task is worse than none.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+
+use super::Inventory;
+use crate::{
+    api::{ANNOTATION_REBIND, BackupTask, Binding, TaskSelector},
+    nas::{Task, TaskId},
+};
+
+/// The NAS task an object means.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Bound<'a> {
+    /// No inventory to look in.
+    Unread,
+    /// Exactly this one.
+    To(&'a Task),
+    /// None.
+    Missing,
+    /// Several of that name.
+    Ambiguous(usize),
+    /// The bound one is gone; another stands under its name or number, or another NAS under its address.
+    Replaced {
+        /// Its `uniqueKey`, empty where it has none.
+        by: String,
+    },
+}
+
+/// Whether the object may act for its task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// Name of the older object that acts instead.
+    pub owner: Option<String>,
+    /// Name of another living object that means the same task.
+    pub other: Option<String>,
+}
+
+/// Finds the task an object means.
+#[must_use]
+pub fn bind<'a>(task: &BackupTask, inventory: Option<&'a Inventory>, serial: Option<&str>) -> Bound<'a> {
+    let Some(inventory) = inventory else { return Bound::Unread };
+    let binding = task.status.as_ref().and_then(|status| status.binding.as_ref());
+    let binding = binding.filter(|binding| binding.selector == task.spec.task);
+    let matches = select(&task.spec.task, inventory);
+    let Some(Binding { unique_key: Some(key), nas_serial, .. }) = binding else { return only(&matches) };
+    if let (Some(old), Some(new)) = (nas_serial.as_deref(), serial)
+        && old != new
+    {
+        return Bound::Replaced { by: format!("serial {new}") };
+    }
+    let wanted = task.annotations().get(ANNOTATION_REBIND).unwrap_or(key);
+    let same: Vec<&Task> = inventory.tasks.iter().filter(|t| key_of(t) == Some(wanted)).collect();
+    match (same.as_slice(), matches.first()) {
+        ([found], _) => Bound::To(found),
+        ([], Some(other)) if matches.len() == 1 => Bound::Replaced { by: key_of(other).unwrap_or("").to_owned() },
+        ([], _) => Bound::Missing,
+        (several, _) => Bound::Ambiguous(several.len()),
+    }
+}
+
+fn only<'a>(matches: &[&'a Task]) -> Bound<'a> {
+    match matches {
+        [] => Bound::Missing,
+        [one] => Bound::To(one),
+        several => Bound::Ambiguous(several.len()),
+    }
+}
+
+fn select<'a>(selector: &TaskSelector, inventory: &'a Inventory) -> Vec<&'a Task> {
+    let TaskSelector { name, id, unique_key } = selector;
+    let wanted = |task: &&Task| match (unique_key, id, name) {
+        (Some(key), _, _) => key_of(task) == Some(key),
+        (None, Some(id), _) => task.id == TaskId(*id),
+        (None, None, Some(name)) => task.name == *name,
+        (None, None, None) => false,
+    };
+    inventory.tasks.iter().filter(wanted).collect()
+}
+
+fn key_of(task: &Task) -> Option<&str> {
+    task.unique_key.as_ref().map(crate::nas::UniqueKey::as_str)
+}
+
+/// Who may act for each task: the oldest object, ties by UID (contract, "One NAS task has one owner").
+#[must_use]
+pub fn claims(bound: &[(&BackupTask, Bound<'_>)]) -> Vec<Claim> {
+    let mut by_task: BTreeMap<TaskId, Vec<&BackupTask>> = BTreeMap::new();
+    for (object, binding) in bound {
+        if let Bound::To(task) = binding
+            && !is_removed(object)
+        {
+            by_task.entry(task.id).or_default().push(object);
+        }
+    }
+    let age = |object: &BackupTask| (object.creation_timestamp().map(|time| time.0), object.uid());
+    bound
+        .iter()
+        .map(|(object, binding)| {
+            let Bound::To(task) = binding else { return Claim::default() };
+            let rivals = by_task.get(&task.id).map_or(&[][..], Vec::as_slice);
+            let others = || rivals.iter().filter(|other| other.uid() != object.uid());
+            Claim {
+                owner: others().filter(|other| age(other) < age(object)).min_by_key(|o| age(o)).map(|o| o.name_any()),
+                other: others().find(|other| other.metadata.deletion_timestamp.is_none()).map(|o| o.name_any()),
+            }
+        })
+        .collect()
+}
+
+/// Whether the object's task was removed as it asked; such an object binds nothing.
+fn is_removed(object: &BackupTask) -> bool {
+    let status = object.status.as_ref();
+    let binding = status.and_then(|status| status.binding.as_ref());
+    binding.is_some_and(|b| b.removed_by == Some(object.spec.removal.when) && b.selector == object.spec.task)
+}

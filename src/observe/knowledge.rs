@@ -1,0 +1,97 @@
+//! What a process remembers between passes about one object: the answer to its own call, and since when
+//! something has been missing. Losing it (a restart) is safe: an intent without knowledge was *found*, and
+//! nobody sends on a found intent; a missing time starts anew, which only waits longer.
+
+use jiff::Timestamp;
+
+use super::{Bound, Doing, Inventory, Queue, doing};
+use crate::{api::BackupTask, nas::ResultId};
+
+/// How the call of an intent was answered, as this process knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// Success: the call took effect or will.
+    Applied,
+    /// Certainly not carried out: no valid session, or nothing was sent. A new intent may follow at once.
+    NotDispatched,
+    /// Certainly not carried out, with the NAS's number.
+    Refused(i64),
+    /// Anything else; evidence decides.
+    Unknown,
+    /// Withheld by a last check before the call.
+    Withheld,
+}
+
+/// This process's knowledge of one intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The intent it belongs to.
+    pub intent: String,
+    /// Its answer; `None` when the intent was found, not sent by this process.
+    pub answered: Option<Answered>,
+    /// When the settling time starts: the call's deadline, or when the intent was found.
+    pub settles_from: Timestamp,
+    /// Beginning of the first read after that which showed no trace of the call.
+    pub first_absence: Option<Timestamp>,
+}
+
+/// What this process remembers about one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Knowledge {
+    /// The open call.
+    pub call: Option<Call>,
+    /// Beginning of the first read since when no run shows.
+    pub quiet_since: Option<Timestamp>,
+    /// Beginning of the first complete read since when the task is not listed and no deletion shows.
+    pub absent_since: Option<Timestamp>,
+    /// The newest result of another kind (a version deletion, a restore) behind which the history was read.
+    pub history_read_behind: Option<ResultId>,
+}
+
+impl Knowledge {
+    /// Notes an intent that this process finds without having sent on it, and forgets a settled one.
+    pub fn find_intent(&mut self, object: &BackupTask, now: Timestamp) {
+        let intent = object.status.as_ref().and_then(|status| status.intent.as_ref());
+        match (intent, &self.call) {
+            (None, _) => self.call = None,
+            (Some(intent), Some(call)) if call.intent == intent.id => {}
+            (Some(intent), _) => {
+                let call = Call { intent: intent.id.clone(), answered: None, settles_from: now, first_absence: None };
+                self.call = Some(call);
+            }
+        }
+    }
+
+    /// Notes what a new inventory does not show.
+    pub fn note(&mut self, object: &BackupTask, bound: &Bound<'_>, inventory: &Inventory) {
+        let listed = match bound {
+            Bound::To(task) => Some(doing(task, &inventory.queue)),
+            Bound::Unread | Bound::Missing | Bound::Ambiguous(_) | Bound::Replaced { .. } => None,
+        };
+        let quiet = match listed {
+            Some(Doing::Nothing) => true,
+            // An unfinished row alone proves nothing while the queue cannot be read.
+            Some(Doing::PerhapsRunning) => matches!(inventory.queue, Queue::Read(_)),
+            Some(_) => false,
+            None => inventory.complete,
+        };
+        self.quiet_since = quiet.then(|| self.quiet_since.unwrap_or(inventory.begun));
+        let gone = listed.is_none() && inventory.complete && !deletion_shows(object, inventory);
+        self.absent_since = gone.then(|| self.absent_since.unwrap_or(inventory.begun));
+        if let Some(call) = &mut self.call
+            && inventory.begun >= call.settles_from
+            && matches!(inventory.queue, Queue::Read(_))
+        {
+            call.first_absence = call.first_absence.or(Some(inventory.begun));
+        }
+    }
+}
+
+/// Whether a job still deletes the object's task.
+fn deletion_shows(object: &BackupTask, inventory: &Inventory) -> bool {
+    let Queue::Read(jobs) = &inventory.queue else { return false };
+    let Some(id) = object.status.as_ref().and_then(|s| s.task.as_ref()).map(|task| task.id) else { return false };
+    jobs.iter().any(|job| {
+        job.task_id.is_some_and(|task| task.0 == id) && job.action == Some(crate::nas::job_action::DELETE_TARGET)
+    })
+}

@@ -1,0 +1,68 @@
+//! Reads a NAS for the inventory and what single tasks need beside it. Every function here is a network call.
+
+use std::collections::BTreeSet;
+
+use super::{Inventory, Queue};
+use crate::nas::{Client, Error, ListResults, ListTasks, ResultRow, TaskId, Version, job_action};
+
+/// Rows asked for on a further page, where the first answer held fewer tasks than the NAS counts.
+const PAGE: u64 = 500;
+/// Further pages at most: 100,000 tasks are beyond any NAS, and a server that counts wrongly must not be asked for ever.
+const PAGES: u32 = 200;
+/// Rows of history read for one task: enough to find the newest good one behind a row of failures.
+const HISTORY: u64 = 50;
+
+/// Reads all tasks of the NAS, and its job queue if asked. Network: one call, one more for the queue, and one
+/// per further page where the NAS answers in pages.
+pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Inventory, Error> {
+    let query = ListTasks { load_result: true, load_devices: true, load_status: true, ..ListTasks::default() };
+    let first = client.list_tasks(&query).await?;
+    let (begun, nas_time) = (first.begun, first.nas_date);
+    let mut list = first.value;
+    let mut seen: BTreeSet<TaskId> = list.tasks.iter().map(|task| task.id).collect();
+    for _ in 0..PAGES {
+        if list.is_complete() || list.unreadable_rows > 0 || list.tasks.is_empty() {
+            break;
+        }
+        let page = ListTasks { offset: Some(list.tasks.len() as u64), limit: Some(PAGE), ..query.clone() };
+        let next = client.list_tasks(&page).await?.value;
+        let before = list.tasks.len();
+        list.tasks.extend(next.tasks.into_iter().filter(|task| seen.insert(task.id)));
+        if list.tasks.len() == before {
+            break;
+        }
+    }
+    let queue = if with_queue { read_queue(client).await } else { Queue::NotAsked };
+    Ok(Inventory { begun, nas_time, complete: list.is_complete(), tasks: list.tasks, queue })
+}
+
+/// A queue that cannot be read is an observation: absence then proves nothing.
+async fn read_queue(client: &Client) -> Queue {
+    match client.list_activity().await {
+        Ok(read) if read.value.is_complete() => Queue::Read(read.value.activities),
+        Ok(_) | Err(_) => Queue::Unreadable,
+    }
+}
+
+/// Reads the newest backup results of one task, newest first.
+pub async fn read_results(client: &Client, task: TaskId) -> Result<Vec<ResultRow>, Error> {
+    let query = ListResults {
+        task_id: Some(task),
+        job_action: vec![job_action::BACKUP],
+        limit: Some(HISTORY),
+        ..ListResults::default()
+    };
+    let mut page = client.list_results(&query).await?.value;
+    page.rows.retain(ResultRow::is_backup);
+    Ok(page.rows)
+}
+
+/// Reads the versions of one task.
+pub async fn read_versions(client: &Client, task: TaskId) -> Result<Vec<Version>, Error> {
+    let query = ListTasks { load_versions: true, task_id: Some(task), ..ListTasks::default() };
+    let list = client.list_tasks(&query).await?.value;
+    match list.tasks.into_iter().find(|row| row.id == task).and_then(|row| row.versions) {
+        Some(versions) => Ok(versions),
+        None => Ok(client.list_versions(task).await?.value.versions),
+    }
+}

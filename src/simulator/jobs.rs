@@ -1,0 +1,656 @@
+//! Runs and deletions: the queue, what starts, what ends and what a call to `backup`, `cancel` or `remove`
+//! does about it. An effect is entered into the ledger here, at the line where it takes place.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Error;
+use super::behaviour::{
+    BackupWhileRunning, CancelIdle, CancelWaiting, RemoveRunning, ResultRowAt, UnknownTask,
+};
+use super::call::{Answer, ApiCall, Failure};
+use super::core::Nas;
+use super::ledger::Origin;
+use super::results::{ACTION_BACKUP, ACTION_DELETE_TARGET, ResultRow, status};
+use super::tasks::Version;
+
+/// A run or a deletion under way.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) id: i64,
+    pub(super) task_id: i64,
+    pub(super) phase: Phase,
+    pub(super) user: Option<String>,
+    pub(super) origin: Origin,
+    /// As the caller sent it; kept for the log.
+    pub(super) trigger_type: Option<i64>,
+    pub(super) result_id: Option<i64>,
+    pub(super) total_bytes: i64,
+    activity_uuid: String,
+    /// Start on the clock of the NAS, in seconds since 1970.
+    time_start: i64,
+}
+
+/// Where a job stands. Times are true time in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// In the queue; may start from `ready` on.
+    Waiting { ready: i64 },
+    /// A run, until it ends by itself.
+    Running { since: i64, until: i64 },
+    /// A run that was cancelled: ends at `stop`, or by itself if that is earlier.
+    Stopping { since: i64, until: i64, stop: i64 },
+    /// The deletion of a task.
+    Deleting { until: i64 },
+}
+
+impl Job {
+    /// When the next thing happens to it; a queued job that is ready waits for others.
+    pub(super) fn next_due(&self, clock: i64) -> Option<i64> {
+        match self.phase {
+            Phase::Waiting { ready } => (ready > clock).then_some(ready),
+            Phase::Running { until, .. } | Phase::Deleting { until } => Some(until),
+            Phase::Stopping { until, stop, .. } => Some(until.min(stop)),
+        }
+    }
+
+    pub(super) fn is_active_run(&self) -> bool {
+        matches!(self.phase, Phase::Running { .. } | Phase::Stopping { .. })
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { .. })
+    }
+
+    pub(super) fn is_deletion(&self) -> bool {
+        matches!(self.phase, Phase::Deleting { .. })
+    }
+
+    /// Part of the run that is done, in ten-thousandths.
+    pub(super) fn done(&self, clock: i64) -> i64 {
+        match self.phase {
+            Phase::Running { since, until } | Phase::Stopping { since, until, .. } => {
+                let (passed, length) = (i128::from(clock - since), i128::from((until - since).max(1)));
+                i64::try_from(passed * 10_000 / length)
+                    .unwrap_or(10_000)
+                    .clamp(0, 10_000)
+            }
+            Phase::Waiting { .. } | Phase::Deleting { .. } => 0,
+        }
+    }
+
+    pub(super) fn transferred(&self, clock: i64) -> i64 {
+        let bytes = i128::from(self.total_bytes) * i128::from(self.done(clock)) / 10_000;
+        i64::try_from(bytes).unwrap_or(self.total_bytes)
+    }
+
+    /// Process id shown for it.
+    pub(super) fn pid(&self) -> i64 {
+        20_000 + self.id
+    }
+}
+
+impl Nas {
+    /// `SYNO.ActiveBackup.Task` `backup`.
+    pub(super) fn call_backup(&mut self, call: &ApiCall, user: &str) -> Answer {
+        let trigger = call.number("trigger_type");
+        self.for_each_task(call, |nas, id| nas.backup(id, user, trigger))
+    }
+
+    /// `SYNO.ActiveBackup.Task` `cancel`.
+    pub(super) fn call_cancel(&mut self, call: &ApiCall, user: &str) -> Answer {
+        self.for_each_task(call, |nas, id| nas.cancel(id, user))
+    }
+
+    /// `SYNO.ActiveBackup.Task` `remove`.
+    pub(super) fn call_remove(&mut self, call: &ApiCall, user: &str) -> Answer {
+        self.for_each_task(call, |nas, id| nas.remove(id, user))
+    }
+
+    /// `SYNO.ActiveBackup.Task` `cancel_waiting_backup`: without ids it clears the whole queue, the reading
+    /// a careful client has to expect.
+    pub(super) fn call_cancel_waiting(&mut self, call: &ApiCall, user: &str) -> Answer {
+        let only = if call.raw("task_ids").is_some() {
+            Some(call.ids("task_ids")?)
+        } else {
+            None
+        };
+        let asked =
+            |job: &&Job| job.is_waiting() && only.as_ref().is_none_or(|ids| ids.contains(&job.task_id));
+        let waiting: Vec<i64> = self.jobs.iter().filter(asked).map(|job| job.id).collect();
+        for id in waiting {
+            self.cancel_waiting_job(id, user);
+        }
+        Ok(None)
+    }
+
+    /// Does something to every task of a call. A single refusal is answered as it is, one among several as
+    /// a batch error, what succeeded stays done.
+    fn for_each_task(&mut self, call: &ApiCall, act: impl Fn(&mut Self, i64) -> Result<(), i64>) -> Answer {
+        let ids = call.ids("task_ids")?;
+        let mut refusals = Vec::new();
+        for id in &ids {
+            let done = if self.tasks.contains_key(id) {
+                act(self, *id)
+            } else {
+                self.unknown_task()
+            };
+            refusals.extend(done.err());
+        }
+        match refusals.as_slice() {
+            [] => Ok(None),
+            [code] if ids.len() == 1 => Err(Failure::code(*code)),
+            _ => Err(Failure::code(1009)),
+        }
+    }
+
+    fn unknown_task(&self) -> Result<(), i64> {
+        match self.scenario.behaviour.unknown_task {
+            UnknownTask::Success => Ok(()),
+            UnknownTask::Error1010 => Err(1010),
+            UnknownTask::Error1103 => Err(1103),
+        }
+    }
+
+    fn backup(&mut self, task_id: i64, user: &str, trigger_type: Option<i64>) -> Result<(), i64> {
+        if self.is_deleting(task_id) {
+            return Err(1208);
+        }
+        if self
+            .tasks
+            .get(&task_id)
+            .is_some_and(|task| !task.allows_manual_backup())
+        {
+            return Err(1209);
+        }
+        if self.jobs.iter().any(|job| job.task_id == task_id) {
+            match self.scenario.behaviour.backup_while_running {
+                BackupWhileRunning::Conflict1202 => return Err(1202),
+                BackupWhileRunning::Conflict4007 => return Err(4007),
+                BackupWhileRunning::SuccessLogOnly => {
+                    self.log(task_id, 1137, 1, None, user);
+                    return Ok(());
+                }
+                BackupWhileRunning::Success => {}
+            }
+        }
+        self.enqueue(task_id, Some(user), Origin::Api, trigger_type);
+        Ok(())
+    }
+
+    /// Puts a run into the queue, and starts it where there is room.
+    fn enqueue(&mut self, task_id: i64, user: Option<&str>, origin: Origin, trigger_type: Option<i64>) {
+        let delay = self.scaled(self.scenario.behaviour.start_delay_seconds);
+        let id = self.new_job(
+            task_id,
+            Phase::Waiting {
+                ready: self.clock + delay,
+            },
+            user,
+            origin,
+            trigger_type,
+        );
+        let started = self.start_jobs();
+        self.enter_job("backup", id, None, None);
+        for job in started {
+            self.enter_job("run-started", job, None, None);
+        }
+    }
+
+    /// A run that somebody else starts.
+    pub(super) fn start_by(&mut self, task_id: i64, origin: Origin) -> Result<(), Error> {
+        let refuse = |reason: &str| {
+            Err(Error::Refuse {
+                reason: format!("task {task_id} {reason}"),
+            })
+        };
+        if !self.tasks.contains_key(&task_id) {
+            return refuse("does not exist");
+        }
+        if self.jobs.iter().any(|job| job.task_id == task_id) {
+            return refuse("is already running, queued or being deleted");
+        }
+        let user = match origin {
+            Origin::Api => Some(self.scenario.username.clone()),
+            Origin::Person => Some("admin".to_owned()),
+            Origin::Schedule => None,
+        };
+        let trigger = if origin == Origin::Schedule { 2 } else { 1 };
+        self.enqueue(task_id, user.as_deref(), origin, Some(trigger));
+        Ok(())
+    }
+
+    fn new_job(
+        &mut self,
+        task_id: i64,
+        phase: Phase,
+        user: Option<&str>,
+        origin: Origin,
+        trigger_type: Option<i64>,
+    ) -> i64 {
+        self.last_job += 1;
+        self.jobs.push(Job {
+            id: self.last_job,
+            task_id,
+            phase,
+            user: user.map(str::to_owned),
+            origin,
+            trigger_type,
+            result_id: None,
+            total_bytes: self.tasks.get(&task_id).map_or(0, |task| task.run_bytes),
+            activity_uuid: Uuid::new_v4().to_string(),
+            time_start: self.nas_time(),
+        });
+        self.last_job
+    }
+
+    /// Starts what may start and enters it.
+    pub(super) fn start_ready(&mut self) {
+        for job in self.start_jobs() {
+            self.enter_job("run-started", job, None, None);
+        }
+    }
+
+    /// Starts queued runs in their order, as long as there is room; one run of a task at a time.
+    fn start_jobs(&mut self) -> Vec<i64> {
+        let room = i64::from(self.scenario.max_concurrent_devices);
+        let mut started = Vec::new();
+        for index in 0..self.jobs.len() {
+            let job = &self.jobs[index];
+            let Phase::Waiting { ready } = job.phase else {
+                continue;
+            };
+            let (id, task_id) = (job.id, job.task_id);
+            if ready > self.clock
+                || self
+                    .jobs
+                    .iter()
+                    .any(|job| job.task_id == task_id && !job.is_waiting())
+            {
+                continue;
+            }
+            let used: i64 = self
+                .jobs
+                .iter()
+                .filter(|job| job.is_active_run())
+                .map(|job| self.weight(job.task_id))
+                .sum();
+            if used > 0 && used + self.weight(task_id) > room {
+                break;
+            }
+            self.start(index);
+            started.push(id);
+        }
+        started
+    }
+
+    /// Devices a run of the task occupies.
+    fn weight(&self, task_id: i64) -> i64 {
+        let devices = self
+            .tasks
+            .get(&task_id)
+            .map_or(1, |task| task.devices.len().max(1));
+        i64::try_from(devices).unwrap_or(1)
+    }
+
+    fn start(&mut self, index: usize) {
+        let task_id = self.jobs[index].task_id;
+        let length = self.scaled(self.tasks.get(&task_id).map_or(0.0, |task| task.run_seconds));
+        let (since, time_start) = (self.clock, self.nas_time());
+        let at_start = self.scenario.behaviour.result_row == ResultRowAt::AtStart;
+        let result_id = at_start.then(|| self.next_result_id());
+        let job = &mut self.jobs[index];
+        job.phase = Phase::Running {
+            since,
+            until: since + length,
+        };
+        job.time_start = time_start;
+        job.result_id = result_id;
+        let job = job.clone();
+        if result_id.is_some() {
+            self.write_row(&job, ACTION_BACKUP, status::RUNNING, 0);
+        }
+        self.log(
+            task_id,
+            1101,
+            2,
+            Some(&job),
+            job.user.as_deref().unwrap_or_default(),
+        );
+    }
+
+    /// Writes the result row of a job, a new one or over the unfinished one.
+    fn write_row(&mut self, job: &Job, job_action: i64, status: i64, time_end: i64) {
+        let (Some(result_id), Some(task)) = (job.result_id, self.tasks.get(&job.task_id)) else {
+            return;
+        };
+        let finished = job_action == ACTION_BACKUP && matches!(status, status::SUCCESS | status::PARTIAL);
+        let transfered_bytes = if finished {
+            job.total_bytes
+        } else {
+            job.transferred(self.clock)
+        };
+        let row = ResultRow {
+            result_id,
+            activity_uuid: job.activity_uuid.clone(),
+            task_id: task.id,
+            task_name: task.name.clone(),
+            backup_type: task.backup_type,
+            job_action,
+            status,
+            time_start: job.time_start,
+            time_end,
+            transfered_bytes,
+            devices: task.device_names(),
+        };
+        self.results.insert(result_id, row);
+    }
+
+    /// Ends every job whose time has come.
+    pub(super) fn end_due_jobs(&mut self) {
+        let clock = self.clock;
+        let due: Vec<Job> = self
+            .jobs
+            .iter()
+            .filter(|job| !job.is_waiting() && job.next_due(clock).is_some_and(|due| due <= clock))
+            .cloned()
+            .collect();
+        for job in due {
+            match job.phase {
+                Phase::Stopping { until, stop, .. } if stop < until => {
+                    self.end_run(job.id, status::CANCELLED);
+                }
+                Phase::Deleting { .. } => self.end_deletion(job.id),
+                Phase::Waiting { .. } | Phase::Running { .. } | Phase::Stopping { .. } => {
+                    let result = self
+                        .tasks
+                        .get(&job.task_id)
+                        .map_or(status::SUCCESS, |task| task.result);
+                    self.end_run(job.id, result);
+                }
+            }
+        }
+    }
+
+    /// Ends a run now, with this result.
+    fn end_run(&mut self, job_id: i64, result: i64) {
+        let Some(index) = self.jobs.iter().position(|job| job.id == job_id) else {
+            return;
+        };
+        let mut job = self.jobs[index].clone();
+        job.result_id = job.result_id.or_else(|| Some(self.next_result_id()));
+        let time_end = self.nas_time();
+        self.write_row(&job, ACTION_BACKUP, result, time_end);
+        let next_version = self
+            .tasks
+            .values()
+            .flat_map(|task| &task.versions)
+            .map(|version| version.id)
+            .max();
+        if let Some(task) = self.tasks.get_mut(&job.task_id) {
+            task.last_result = job.result_id;
+            if matches!(result, status::SUCCESS | status::PARTIAL) {
+                let version = Version {
+                    id: next_version.unwrap_or(0) + 1,
+                    locked: false,
+                    used_size: job.total_bytes,
+                    time_start: job.time_start,
+                    time_end,
+                    status: if result == status::SUCCESS { 3 } else { 5 },
+                };
+                task.versions.insert(0, version);
+            }
+        }
+        let (log_type, level) = match result {
+            status::PARTIAL => (1105, 1),
+            status::FAILURE => (1104, 0),
+            status::CANCELLED => (1103, 1),
+            _ => (1102, 2),
+        };
+        self.log(
+            job.task_id,
+            log_type,
+            level,
+            Some(&job),
+            job.user.as_deref().unwrap_or_default(),
+        );
+        self.jobs[index].result_id = job.result_id;
+        self.enter_job("run-ended", job_id, Some(result), None);
+        self.jobs.remove(index);
+    }
+
+    fn cancel(&mut self, task_id: i64, user: &str) -> Result<(), i64> {
+        let stop = self.clock + self.scaled(self.scenario.behaviour.cancel_seconds);
+        let waiting: Vec<i64> = self
+            .jobs
+            .iter()
+            .filter(|job| job.task_id == task_id && job.is_waiting())
+            .map(|job| job.id)
+            .collect();
+        let active = self
+            .jobs
+            .iter_mut()
+            .find(|job| job.task_id == task_id && job.is_active_run());
+        let (any_active, mut hit) = (active.is_some(), None);
+        if let Some(job) = active
+            && let Phase::Running { since, until } = job.phase
+        {
+            job.phase = Phase::Stopping { since, until, stop };
+            hit = Some(job.id);
+        }
+        if let Some(job) = hit {
+            self.enter_job("cancel", job, None, Some(user));
+        }
+        match (
+            any_active,
+            waiting.is_empty(),
+            self.scenario.behaviour.cancel_waiting,
+        ) {
+            (false, true, _) => match self.scenario.behaviour.cancel_idle {
+                CancelIdle::Success => Ok(()),
+                CancelIdle::Error1201 => Err(1201),
+            },
+            (false, false, CancelWaiting::Error) => Err(1201),
+            (_, false, CancelWaiting::Success) => {
+                for job in waiting {
+                    self.cancel_waiting_job(job, user);
+                }
+                Ok(())
+            }
+            (true, _, _) => Ok(()),
+        }
+    }
+
+    fn cancel_waiting_job(&mut self, job_id: i64, user: &str) {
+        let Some(index) = self.jobs.iter().position(|job| job.id == job_id) else {
+            return;
+        };
+        self.enter_job("cancel", job_id, None, Some(user));
+        if self.scenario.behaviour.cancelled_waiting_row {
+            self.end_run(job_id, status::CANCELLED);
+            return;
+        }
+        let job = self.jobs.remove(index);
+        self.log(job.task_id, 1103, 1, Some(&job), user);
+    }
+
+    fn remove(&mut self, task_id: i64, user: &str) -> Result<(), i64> {
+        if self.is_deleting(task_id) {
+            return Err(1206);
+        }
+        let locked = |version: &Version| version.locked;
+        if self
+            .tasks
+            .get(&task_id)
+            .is_some_and(|task| task.versions.iter().any(locked))
+        {
+            return Err(1101);
+        }
+        let runs: Vec<Job> = self
+            .jobs
+            .iter()
+            .filter(|job| job.task_id == task_id)
+            .cloned()
+            .collect();
+        if !runs.is_empty() && self.scenario.behaviour.remove_running == RemoveRunning::Error1204 {
+            return Err(1204);
+        }
+        for run in runs {
+            if run.is_waiting() {
+                self.jobs.retain(|job| job.id != run.id);
+            } else {
+                self.end_run(run.id, status::CANCELLED);
+            }
+        }
+        let until = self.clock + self.scaled(self.scenario.behaviour.remove_seconds);
+        let id = self.new_job(task_id, Phase::Deleting { until }, Some(user), Origin::Api, None);
+        if self.scenario.behaviour.result_row == ResultRowAt::AtStart {
+            let result_id = self.next_result_id();
+            if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
+                job.result_id = Some(result_id);
+                let job = job.clone();
+                self.write_row(&job, ACTION_DELETE_TARGET, status::RUNNING, 0);
+            }
+        }
+        self.log(task_id, 1305, 2, None, user);
+        self.enter_job("remove", id, None, None);
+        self.start_ready();
+        Ok(())
+    }
+
+    fn end_deletion(&mut self, job_id: i64) {
+        let Some(index) = self.jobs.iter().position(|job| job.id == job_id) else {
+            return;
+        };
+        let mut job = self.jobs[index].clone();
+        job.result_id = job.result_id.or_else(|| Some(self.next_result_id()));
+        let time_end = self.nas_time();
+        self.write_row(&job, ACTION_DELETE_TARGET, status::SUCCESS, time_end);
+        self.log(
+            job.task_id,
+            1306,
+            2,
+            Some(&job),
+            job.user.as_deref().unwrap_or_default(),
+        );
+        self.enter_job("removed", job_id, None, None);
+        self.jobs.remove(index);
+        self.tasks.remove(&job.task_id);
+    }
+
+    pub(super) fn is_deleting(&self, task_id: i64) -> bool {
+        self.jobs
+            .iter()
+            .any(|job| job.task_id == task_id && job.is_deletion())
+    }
+
+    /// Ends the active run of a task now.
+    pub(super) fn finish(&mut self, task_id: i64, result: i64) -> Result<(), Error> {
+        let job = self
+            .jobs
+            .iter()
+            .find(|job| job.task_id == task_id && job.is_active_run())
+            .map(|job| job.id);
+        let job = job.ok_or_else(|| Error::Refuse {
+            reason: format!("task {task_id} has no active run"),
+        })?;
+        self.end_run(job, result);
+        self.start_ready();
+        Ok(())
+    }
+
+    /// Restarts the NAS: no session survives, active runs end as failures, the queue is empty.
+    pub(super) fn reboot(&mut self) {
+        self.sessions.drop_all();
+        self.enter_plain("rebooted", None, Origin::Person);
+        self.jobs.retain(|job| !job.is_waiting());
+        let active: Vec<Job> = self
+            .jobs
+            .iter()
+            .filter(|job| job.is_active_run())
+            .cloned()
+            .collect();
+        for job in active {
+            self.log(job.task_id, 1138, 0, Some(&job), "");
+            self.end_run(job.id, status::FAILURE);
+        }
+    }
+
+    /// Enters an effect on a job and its task.
+    fn enter_job(&mut self, kind: &str, job_id: i64, result: Option<i64>, by: Option<&str>) {
+        let Some(job) = self.jobs.iter().find(|job| job.id == job_id) else {
+            return;
+        };
+        let task = self.tasks.get(&job.task_id);
+        let mut effect = match by {
+            Some(user) => self.effect(kind, Some(user), Origin::Api),
+            None => self.effect(kind, job.user.as_deref(), job.origin),
+        };
+        effect.task_id = Some(job.task_id);
+        effect.unique_key = task.map(|task| task.unique_key.clone());
+        effect.task_name = task.map(|task| task.name.clone());
+        effect.result_id = job.result_id;
+        effect.job_id = Some(job.id);
+        effect.status = result;
+        self.ledger.enter(effect);
+    }
+
+    /// `SYNO.ActiveBackup.Overview` `list_activity`: the queue as it stands.
+    pub(super) fn list_activity(&self) -> Value {
+        let rows: Vec<Value> = self.jobs.iter().filter_map(|job| self.activity(job)).collect();
+        json!({"total": rows.len(), "activity_list": rows})
+    }
+
+    fn activity(&self, job: &Job) -> Option<Value> {
+        let task = self.tasks.get(&job.task_id)?;
+        let action = if job.is_deletion() {
+            ACTION_DELETE_TARGET
+        } else {
+            ACTION_BACKUP
+        };
+        let (status, stage) = match job.phase {
+            Phase::Waiting { .. } => (1, 0),
+            Phase::Running { .. } | Phase::Deleting { .. } => (3, 2),
+            Phase::Stopping { .. } => (4, 2),
+        };
+        let sub_jobs: Vec<Value> = task
+            .devices
+            .iter()
+            .map(|device| {
+                json!({
+                    "action": action,
+                    "config_device_id": device.id,
+                    "job_id": job.id,
+                    "pid": if job.is_waiting() { 0 } else { job.pid() },
+                    "stage": stage,
+                    "status": status,
+                })
+            })
+            .collect();
+        let devices: Vec<Value> = task
+            .device_names()
+            .iter()
+            .map(|(id, host)| json!({"device_id": id, "host_name": host}))
+            .collect();
+        Some(json!({
+            "device": devices,
+            "job": {
+                "action": action,
+                "backup_type": task.backup_type,
+                "job_id": job.id,
+                "job_type": action,
+                "max_parallel": 0,
+                "params": {},
+                "stage": stage,
+                "status": status,
+                "storage_id": 1,
+                "sub_jobs": sub_jobs,
+                "task_id": task.id,
+                "trigger_uid": if job.user.is_some() { 1026 } else { 0 },
+                "user_name": job.user.clone().unwrap_or_default(),
+            },
+            "storage": {"share_name": "ActiveBackupforBusiness", "storage_id": 1},
+            "task": {"backup_type": task.backup_type, "task_id": task.id, "task_name": task.name},
+        }))
+    }
+}

@@ -1,0 +1,201 @@
+//! From a decision to what users see: conditions and Events. Pure; the one write is the controller's.
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{
+        BackupTask, BackupTaskStatus, ConditionType, Readiness, Reason, ResultStatus, State, condition, set_condition,
+        take_condition,
+    },
+    decide::{Decision, Standing, StandingKind},
+    observe::Bound,
+};
+
+/// An Event to publish after the status is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether somebody should look.
+    pub warning: bool,
+    /// The condition's reason.
+    pub reason: Reason,
+    /// What happened, for people.
+    pub message: String,
+}
+
+/// The status to write: the decision's, with its conditions.
+#[must_use]
+pub fn next_status(object: &BackupTask, decision: &Decision, bound: &Bound<'_>, now: Timestamp) -> BackupTaskStatus {
+    let mut status = decision.status.clone();
+    let generation = object.metadata.generation;
+    let mut conditions = std::mem::take(&mut status.conditions);
+    let mut set = |kind, verdict, reason, message: &str| {
+        set_condition(&mut conditions, kind, verdict, reason, message, generation, now);
+    };
+
+    let (bound_verdict, bound_reason, bound_message) = binding(&status, bound);
+    set(ConditionType::Bound, bound_verdict, bound_reason, bound_message);
+    let (last, last_reason, last_message) = last_backup(object, &status);
+    set(ConditionType::LastBackupSucceeded, last, last_reason, last_message);
+    let (ready, reason, message) = ready(object, decision, (last, last_reason, last_message));
+    set(ConditionType::Ready, ready, reason, message);
+
+    let mut set_while = |holds: bool, kind, reason, message: &str| {
+        if holds {
+            set_condition(&mut conditions, kind, Some(true), reason, message, generation, now);
+        } else {
+            take_condition(&mut conditions, kind);
+        }
+    };
+    let standing = &decision.standing;
+    set_while(is_sought(object, decision), ConditionType::Reconciling, standing.reason, &standing.message);
+    let stalled = standing.kind == StandingKind::Blocked;
+    set_while(stalled, ConditionType::Stalled, standing.reason, &standing.message);
+    let removed = status.state == Some(State::Removed);
+    set_while(removed, ConditionType::Removed, Reason::TaskRemoved, "the task was removed from the NAS as asked");
+    let aged = object.spec.triggers.max_age.is_some();
+    if aged {
+        let message = "this version does not act on triggers.maxAge yet";
+        set_condition(&mut conditions, ConditionType::Fresh, None, Reason::NotSupported, message, generation, now);
+    } else {
+        take_condition(&mut conditions, ConditionType::Fresh);
+    }
+    status.conditions = conditions;
+    status.receipts = status.receipts.filter(|receipts| *receipts != crate::api::Receipts::default());
+    status
+}
+
+fn binding(status: &BackupTaskStatus, bound: &Bound<'_>) -> (Option<bool>, Reason, &'static str) {
+    if status.state == Some(State::Removed) {
+        return (Some(false), Reason::TaskRemoved, "the task was removed from the NAS as asked");
+    }
+    match bound {
+        Bound::To(_) => (Some(true), Reason::TaskFound, "bound to the task in status.task"),
+        Bound::Missing => (Some(false), Reason::TaskNotFound, "the NAS lists no such task"),
+        Bound::Ambiguous(_) => (Some(false), Reason::TaskAmbiguous, "several tasks match"),
+        Bound::Replaced { .. } => (Some(false), Reason::TaskReplaced, "another task stands in its place"),
+        Bound::Unread => (None, Reason::ServerNotReady, "the NAS has not been read yet"),
+    }
+}
+
+fn last_backup(object: &BackupTask, status: &BackupTaskStatus) -> (Option<bool>, Reason, &'static str) {
+    let partial = object.spec.partial_is_success;
+    match status.last_result.as_ref().map(|result| result.status) {
+        None => (None, Reason::NoResult, "the task has no backup result yet"),
+        Some(ResultStatus::Success) => (Some(true), Reason::BackupSucceeded, "the newest backup succeeded"),
+        Some(ResultStatus::PartialSuccess) => {
+            (Some(partial), Reason::BackupPartiallySucceeded, "the newest backup succeeded in part")
+        }
+        Some(ResultStatus::Failed | ResultStatus::NoBackup) => {
+            (Some(false), Reason::BackupFailed, "the newest backup failed")
+        }
+        Some(ResultStatus::Canceled) => (Some(false), Reason::BackupCanceled, "the newest backup was cancelled"),
+        Some(ResultStatus::Incomplete | ResultStatus::Unknown) => {
+            (Some(false), Reason::ResultUnknown, "the meaning of the newest backup's result is unknown")
+        }
+    }
+}
+
+fn ready<'a>(
+    object: &BackupTask,
+    decision: &'a Decision,
+    last: (Option<bool>, Reason, &'static str),
+) -> (Option<bool>, Reason, &'a str) {
+    let Standing { kind, reason, message } = &decision.standing;
+    let (reason, message) = (*reason, message.as_str());
+    match kind {
+        StandingKind::Blocked => return (Some(false), reason, message),
+        StandingKind::Unknown => return (None, reason, message),
+        StandingKind::Fine | StandingKind::Waiting => {}
+    }
+    if is_removal(reason) {
+        return (Some(reason == Reason::TaskRemoved), reason, message);
+    }
+    match object.spec.readiness {
+        Readiness::Reconciled => (Some(true), reason, message),
+        Readiness::LastBackup | Readiness::Fresh if decision.seeking && kind == &StandingKind::Waiting => {
+            (Some(false), reason, message)
+        }
+        Readiness::LastBackup | Readiness::Fresh => {
+            // A held-back object keeps the verdict and says why it is held back.
+            let held = matches!(reason, Reason::Suspended | Reason::Planned | Reason::Observing);
+            let (verdict, last_reason, last_message) = last;
+            let verdict = Some(verdict == Some(true));
+            if held { (verdict, reason, message) } else { (verdict, last_reason, last_message) }
+        }
+    }
+}
+
+fn is_removal(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::RemovalInProgress | Reason::RemovalPlanned | Reason::RemovalBreakerOpen | Reason::TaskRemoved
+    )
+}
+
+/// Whether what `readiness` speaks of is being sought (contract, Conditions).
+fn is_sought(object: &BackupTask, decision: &Decision) -> bool {
+    let standing = &decision.standing;
+    match standing.kind {
+        StandingKind::Blocked => false,
+        StandingKind::Unknown => decision.status.task.is_none(),
+        StandingKind::Fine | StandingKind::Waiting if is_removal(standing.reason) => {
+            standing.reason != Reason::TaskRemoved
+        }
+        StandingKind::Fine => false,
+        StandingKind::Waiting => object.spec.readiness != Readiness::Reconciled && decision.seeking,
+    }
+}
+
+/// The Events of a write: one for a change of state, one for a new reason somebody should see.
+#[must_use]
+pub fn notices(before: Option<&BackupTaskStatus>, after: &BackupTaskStatus, decision: &Decision) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    if let Some((reason, message)) = &decision.notice {
+        notices.push(Notice { warning: is_alarming(*reason), reason: *reason, message: message.clone() });
+    }
+    let old_state = before.and_then(|status| status.state);
+    let news = result_news(before, after);
+    if let Some(notice) = news {
+        notices.push(notice);
+    } else if old_state != after.state && (old_state.is_some() || after.state != Some(State::Idle)) {
+        let Standing { kind, reason, message } = &decision.standing;
+        let warning = matches!(kind, StandingKind::Blocked | StandingKind::Unknown);
+        let state = after.state.map_or("Unknown", State::as_str);
+        notices.push(Notice { warning, reason: *reason, message: format!("{state}: {message}") });
+    } else {
+        let reason_of = |status: &BackupTaskStatus| {
+            condition(&status.conditions, ConditionType::Ready).map(|ready| ready.reason.clone())
+        };
+        let Standing { kind, reason, message } = &decision.standing;
+        let is_new = before.and_then(reason_of).as_deref() != Some(reason.as_str());
+        let worth_it = *kind == StandingKind::Blocked
+            || matches!(reason, Reason::Planned | Reason::BackupRefused | Reason::RemovalBreakerOpen);
+        if is_new && worth_it {
+            notices.push(Notice { warning: *reason != Reason::Planned, reason: *reason, message: message.clone() });
+        }
+    }
+    notices
+}
+
+/// A run that ended since the last write.
+fn result_news(before: Option<&BackupTaskStatus>, after: &BackupTaskStatus) -> Option<Notice> {
+    let before = before?;
+    let result = after.last_result.as_ref()?;
+    let known = before.last_result.as_ref().map_or(0, |old| old.result_id);
+    if result.result_id <= known || before.state.is_none() {
+        return None;
+    }
+    let (warning, reason) = match result.status {
+        ResultStatus::Success => (false, Reason::BackupSucceeded),
+        ResultStatus::PartialSuccess => (true, Reason::BackupPartiallySucceeded),
+        ResultStatus::Failed | ResultStatus::NoBackup => (true, Reason::BackupFailed),
+        ResultStatus::Canceled => (false, Reason::BackupCanceled),
+        ResultStatus::Incomplete | ResultStatus::Unknown => (true, Reason::ResultUnknown),
+    };
+    let message = format!("run {} ended: {}", result.result_id, result.status.as_str());
+    Some(Notice { warning, reason, message })
+}
+
+fn is_alarming(reason: Reason) -> bool {
+    matches!(reason, Reason::RemovalAbandoned | Reason::RequestExpired | Reason::RemovalPlanned)
+}

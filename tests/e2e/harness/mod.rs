@@ -1,0 +1,31 @@
+//! The control plane the tests run against: etcd, kube-apiserver and kubectl as real processes on loopback
+//! ports, started once per test process and gone with it. Tests take a namespace of their own from
+//! [`cluster`], so they run side by side; nothing here knows what is tested.
+//!
+//! There is no kube-controller-manager: namespaces are never cleaned up and owner references never followed.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file uses a part of the harness"
+)]
+
+mod binaries;
+mod certificates;
+mod cluster;
+mod control_plane;
+mod eventually;
+mod namespace;
+mod operator;
+mod process;
+mod workspace;
+
+pub use cluster::{Cluster, cluster};
+pub use eventually::{eventually, eventually_within};
+pub use namespace::{Namespace, Output};
+pub use operator::Operator;
+
+/// User name of the operator's requests, as it stands in audit events.
+pub const OPERATOR_USER: &str = "abb-operator";
+/// User name of the requests of the tests and of kubectl.
+pub const TEST_USER: &str = "test";

@@ -1,0 +1,9 @@
+//! Tests against a real API server: the control plane is Kubernetes' own kube-apiserver and etcd, manifests go
+//! through the real kubectl. `harness` starts all of that once for this test process; the other modules hold
+//! the tests, one file per subject.
+
+#![allow(clippy::unwrap_used)]
+
+mod bad_input;
+mod crds;
+mod harness;
