@@ -8,8 +8,21 @@
 //! NAS list ────┘                                └─> nas (the only one who knows URLs)
 //! ```
 
+pub mod act;
 pub mod api;
+pub mod cli;
+pub mod config;
+pub mod controller;
 pub mod decide;
 pub mod nas;
 pub mod observe;
+pub mod serve;
+pub mod simulator;
 pub mod status;
+pub mod telemetry;
+
+/// Makes ring the process's TLS implementation. Once per process; a second call changes nothing.
+pub fn install_crypto() {
+    // The only error is that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

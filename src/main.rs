@@ -1,4 +1,31 @@
-//! probe
-fn main() {
-    for (_, y) in abb_operator::api::definitions_yaml().expect("x") { print!("{y}"); }
+//! The command line of abb-operator: parse and call.
+
+use std::process::ExitCode;
+
+use abb_operator::{cli, config::Cli};
+use clap::{Parser, error::ErrorKind};
+
+/// Bad usage or input (contract, "Exit codes").
+const BAD_USAGE: u8 = 3;
+
+fn main() -> ExitCode {
+    let arguments = match Cli::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing can be done about a closed standard error.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(BAD_USAGE),
+            };
+        }
+    };
+    abb_operator::install_crypto();
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(cli::run(arguments)),
+        Err(error) => {
+            eprintln!("error: failed to start: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

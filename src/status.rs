@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::{
     api::{
-        BackupTask, BackupTaskStatus, ConditionType, Readiness, Reason, ResultStatus, State, condition, set_condition,
-        take_condition,
+        BackupTask, BackupTaskStatus, ConditionType, Readiness, Reason, ResultStatus, State, condition,
+        set_condition, take_condition,
     },
     decide::{Decision, Standing, StandingKind},
     observe::Bound,
@@ -24,7 +24,12 @@ pub struct Notice {
 
 /// The status to write: the decision's, with its conditions.
 #[must_use]
-pub fn next_status(object: &BackupTask, decision: &Decision, bound: &Bound<'_>, now: Timestamp) -> BackupTaskStatus {
+pub fn next_status(
+    object: &BackupTask,
+    decision: &Decision,
+    bound: &Bound<'_>,
+    now: Timestamp,
+) -> BackupTaskStatus {
     let mut status = decision.status.clone();
     let generation = object.metadata.generation;
     let mut conditions = std::mem::take(&mut status.conditions);
@@ -35,44 +40,90 @@ pub fn next_status(object: &BackupTask, decision: &Decision, bound: &Bound<'_>, 
     let (bound_verdict, bound_reason, bound_message) = binding(&status, bound);
     set(ConditionType::Bound, bound_verdict, bound_reason, bound_message);
     let (last, last_reason, last_message) = last_backup(object, &status);
-    set(ConditionType::LastBackupSucceeded, last, last_reason, last_message);
+    set(
+        ConditionType::LastBackupSucceeded,
+        last,
+        last_reason,
+        last_message,
+    );
     let (ready, reason, message) = ready(object, decision, (last, last_reason, last_message));
     set(ConditionType::Ready, ready, reason, message);
 
     let mut set_while = |holds: bool, kind, reason, message: &str| {
         if holds {
-            set_condition(&mut conditions, kind, Some(true), reason, message, generation, now);
+            set_condition(
+                &mut conditions,
+                kind,
+                Some(true),
+                reason,
+                message,
+                generation,
+                now,
+            );
         } else {
             take_condition(&mut conditions, kind);
         }
     };
     let standing = &decision.standing;
-    set_while(is_sought(object, decision), ConditionType::Reconciling, standing.reason, &standing.message);
+    set_while(
+        is_sought(object, decision),
+        ConditionType::Reconciling,
+        standing.reason,
+        &standing.message,
+    );
     let stalled = standing.kind == StandingKind::Blocked;
-    set_while(stalled, ConditionType::Stalled, standing.reason, &standing.message);
+    set_while(
+        stalled,
+        ConditionType::Stalled,
+        standing.reason,
+        &standing.message,
+    );
     let removed = status.state == Some(State::Removed);
-    set_while(removed, ConditionType::Removed, Reason::TaskRemoved, "the task was removed from the NAS as asked");
+    set_while(
+        removed,
+        ConditionType::Removed,
+        Reason::TaskRemoved,
+        "the task was removed from the NAS as asked",
+    );
     let aged = object.spec.triggers.max_age.is_some();
     if aged {
         let message = "this version does not act on triggers.maxAge yet";
-        set_condition(&mut conditions, ConditionType::Fresh, None, Reason::NotSupported, message, generation, now);
+        set_condition(
+            &mut conditions,
+            ConditionType::Fresh,
+            None,
+            Reason::NotSupported,
+            message,
+            generation,
+            now,
+        );
     } else {
         take_condition(&mut conditions, ConditionType::Fresh);
     }
     status.conditions = conditions;
-    status.receipts = status.receipts.filter(|receipts| *receipts != crate::api::Receipts::default());
+    status.receipts = status
+        .receipts
+        .filter(|receipts| *receipts != crate::api::Receipts::default());
     status
 }
 
 fn binding(status: &BackupTaskStatus, bound: &Bound<'_>) -> (Option<bool>, Reason, &'static str) {
     if status.state == Some(State::Removed) {
-        return (Some(false), Reason::TaskRemoved, "the task was removed from the NAS as asked");
+        return (
+            Some(false),
+            Reason::TaskRemoved,
+            "the task was removed from the NAS as asked",
+        );
     }
     match bound {
         Bound::To(_) => (Some(true), Reason::TaskFound, "bound to the task in status.task"),
         Bound::Missing => (Some(false), Reason::TaskNotFound, "the NAS lists no such task"),
         Bound::Ambiguous(_) => (Some(false), Reason::TaskAmbiguous, "several tasks match"),
-        Bound::Replaced { .. } => (Some(false), Reason::TaskReplaced, "another task stands in its place"),
+        Bound::Replaced { .. } => (
+            Some(false),
+            Reason::TaskReplaced,
+            "another task stands in its place",
+        ),
         Bound::Unread => (None, Reason::ServerNotReady, "the NAS has not been read yet"),
     }
 }
@@ -82,16 +133,24 @@ fn last_backup(object: &BackupTask, status: &BackupTaskStatus) -> (Option<bool>,
     match status.last_result.as_ref().map(|result| result.status) {
         None => (None, Reason::NoResult, "the task has no backup result yet"),
         Some(ResultStatus::Success) => (Some(true), Reason::BackupSucceeded, "the newest backup succeeded"),
-        Some(ResultStatus::PartialSuccess) => {
-            (Some(partial), Reason::BackupPartiallySucceeded, "the newest backup succeeded in part")
-        }
+        Some(ResultStatus::PartialSuccess) => (
+            Some(partial),
+            Reason::BackupPartiallySucceeded,
+            "the newest backup succeeded in part",
+        ),
         Some(ResultStatus::Failed | ResultStatus::NoBackup) => {
             (Some(false), Reason::BackupFailed, "the newest backup failed")
         }
-        Some(ResultStatus::Canceled) => (Some(false), Reason::BackupCanceled, "the newest backup was cancelled"),
-        Some(ResultStatus::Incomplete | ResultStatus::Unknown) => {
-            (Some(false), Reason::ResultUnknown, "the meaning of the newest backup's result is unknown")
-        }
+        Some(ResultStatus::Canceled) => (
+            Some(false),
+            Reason::BackupCanceled,
+            "the newest backup was cancelled",
+        ),
+        Some(ResultStatus::Incomplete | ResultStatus::Unknown) => (
+            Some(false),
+            Reason::ResultUnknown,
+            "the meaning of the newest backup's result is unknown",
+        ),
     }
 }
 
@@ -100,7 +159,11 @@ fn ready<'a>(
     decision: &'a Decision,
     last: (Option<bool>, Reason, &'static str),
 ) -> (Option<bool>, Reason, &'a str) {
-    let Standing { kind, reason, message } = &decision.standing;
+    let Standing {
+        kind,
+        reason,
+        message,
+    } = &decision.standing;
     let (reason, message) = (*reason, message.as_str());
     match kind {
         StandingKind::Blocked => return (Some(false), reason, message),
@@ -120,7 +183,11 @@ fn ready<'a>(
             let held = matches!(reason, Reason::Suspended | Reason::Planned | Reason::Observing);
             let (verdict, last_reason, last_message) = last;
             let verdict = Some(verdict == Some(true));
-            if held { (verdict, reason, message) } else { (verdict, last_reason, last_message) }
+            if held {
+                (verdict, reason, message)
+            } else {
+                (verdict, last_reason, last_message)
+            }
         }
     }
 }
@@ -148,30 +215,57 @@ fn is_sought(object: &BackupTask, decision: &Decision) -> bool {
 
 /// The Events of a write: one for a change of state, one for a new reason somebody should see.
 #[must_use]
-pub fn notices(before: Option<&BackupTaskStatus>, after: &BackupTaskStatus, decision: &Decision) -> Vec<Notice> {
+pub fn notices(
+    before: Option<&BackupTaskStatus>,
+    after: &BackupTaskStatus,
+    decision: &Decision,
+) -> Vec<Notice> {
     let mut notices = Vec::new();
     if let Some((reason, message)) = &decision.notice {
-        notices.push(Notice { warning: is_alarming(*reason), reason: *reason, message: message.clone() });
+        notices.push(Notice {
+            warning: is_alarming(*reason),
+            reason: *reason,
+            message: message.clone(),
+        });
     }
     let old_state = before.and_then(|status| status.state);
     let news = result_news(before, after);
     if let Some(notice) = news {
         notices.push(notice);
     } else if old_state != after.state && (old_state.is_some() || after.state != Some(State::Idle)) {
-        let Standing { kind, reason, message } = &decision.standing;
+        let Standing {
+            kind,
+            reason,
+            message,
+        } = &decision.standing;
         let warning = matches!(kind, StandingKind::Blocked | StandingKind::Unknown);
         let state = after.state.map_or("Unknown", State::as_str);
-        notices.push(Notice { warning, reason: *reason, message: format!("{state}: {message}") });
+        notices.push(Notice {
+            warning,
+            reason: *reason,
+            message: format!("{state}: {message}"),
+        });
     } else {
         let reason_of = |status: &BackupTaskStatus| {
             condition(&status.conditions, ConditionType::Ready).map(|ready| ready.reason.clone())
         };
-        let Standing { kind, reason, message } = &decision.standing;
+        let Standing {
+            kind,
+            reason,
+            message,
+        } = &decision.standing;
         let is_new = before.and_then(reason_of).as_deref() != Some(reason.as_str());
         let worth_it = *kind == StandingKind::Blocked
-            || matches!(reason, Reason::Planned | Reason::BackupRefused | Reason::RemovalBreakerOpen);
+            || matches!(
+                reason,
+                Reason::Planned | Reason::BackupRefused | Reason::RemovalBreakerOpen
+            );
         if is_new && worth_it {
-            notices.push(Notice { warning: *reason != Reason::Planned, reason: *reason, message: message.clone() });
+            notices.push(Notice {
+                warning: *reason != Reason::Planned,
+                reason: *reason,
+                message: message.clone(),
+            });
         }
     }
     notices
@@ -193,9 +287,16 @@ fn result_news(before: Option<&BackupTaskStatus>, after: &BackupTaskStatus) -> O
         ResultStatus::Incomplete | ResultStatus::Unknown => (true, Reason::ResultUnknown),
     };
     let message = format!("run {} ended: {}", result.result_id, result.status.as_str());
-    Some(Notice { warning, reason, message })
+    Some(Notice {
+        warning,
+        reason,
+        message,
+    })
 }
 
 fn is_alarming(reason: Reason) -> bool {
-    matches!(reason, Reason::RemovalAbandoned | Reason::RequestExpired | Reason::RemovalPlanned)
+    matches!(
+        reason,
+        Reason::RemovalAbandoned | Reason::RequestExpired | Reason::RemovalPlanned
+    )
 }

@@ -234,12 +234,29 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut conditions = Vec::new();
         let mut set = |verdict, reason, second| {
-            set_condition(&mut conditions, ConditionType::Ready, verdict, reason, "m", Some(1), at(second));
+            set_condition(
+                &mut conditions,
+                ConditionType::Ready,
+                verdict,
+                reason,
+                "m",
+                Some(1),
+                at(second),
+            );
             conditions[0].clone()
         };
-        assert_eq!(set(Some(true), Reason::Reconciled, 10).last_transition_time, Time(at(10)));
-        assert_eq!(set(Some(true), Reason::Suspended, 20).last_transition_time, Time(at(10)));
-        assert_eq!(set(Some(false), Reason::TaskNotFound, 30).last_transition_time, Time(at(30)));
+        assert_eq!(
+            set(Some(true), Reason::Reconciled, 10).last_transition_time,
+            Time(at(10))
+        );
+        assert_eq!(
+            set(Some(true), Reason::Suspended, 20).last_transition_time,
+            Time(at(10))
+        );
+        assert_eq!(
+            set(Some(false), Reason::TaskNotFound, 30).last_transition_time,
+            Time(at(30))
+        );
     }
 
     #[test]

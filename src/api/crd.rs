@@ -30,9 +30,17 @@ pub fn definitions_yaml() -> Result<Vec<(String, String)>, serde_saphyr::Seriali
 
 fn finish(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut definition.spec.versions {
-        let Some(root) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) else { continue };
+        let Some(root) = version
+            .schema
+            .as_mut()
+            .and_then(|s| s.open_api_v3_schema.as_mut())
+        else {
+            continue;
+        };
         drop_nullable(root);
-        let Some(status) = root.properties.as_mut().and_then(|p| p.get_mut("status")) else { continue };
+        let Some(status) = root.properties.as_mut().and_then(|p| p.get_mut("status")) else {
+            continue;
+        };
         // Tools see an object that nobody has looked at yet as in progress (kstatus).
         status.default = Some(JSON(serde_json::json!({ "observedGeneration": -1 })));
         if let Some(conditions) = status.properties.as_mut().and_then(|p| p.get_mut("conditions")) {
@@ -49,12 +57,20 @@ fn mark_atomic(schema: &mut JSONSchemaProps) {
     if schema.type_.as_deref() == Some("array") && schema.x_kubernetes_list_type.is_none() {
         schema.x_kubernetes_list_type = Some("atomic".to_owned());
     }
-    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(mark_atomic);
+    schema
+        .properties
+        .iter_mut()
+        .flat_map(|properties| properties.values_mut())
+        .for_each(mark_atomic);
 }
 
 /// Without `nullable` the API server prunes an explicit null before it applies defaults, which is what a
 /// template that renders an empty value means.
 fn drop_nullable(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
-    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(drop_nullable);
+    schema
+        .properties
+        .iter_mut()
+        .flat_map(|properties| properties.values_mut())
+        .for_each(drop_nullable);
 }

@@ -5,6 +5,10 @@ use std::{fmt, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+/// CEL: a field of this form lasts a second or more. Malformed text passes, the rule of the form speaks of it.
+pub(super) const AT_LEAST_A_SECOND: &str =
+    "!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')";
+
 /// A duration such as `5m`, `1h30m` or `90s`; units `h`, `m`, `s`, `ms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -66,7 +70,15 @@ impl JsonSchema for GoDuration {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "maxLength": 28, "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$" })
+        json_schema!({
+            "type": "string",
+            "maxLength": 28,
+            "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$",
+            "x-kubernetes-validations": [{
+                "rule": "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')",
+                "message": "write a duration such as 90s, 5m or 1h30m (units h, m, s, ms; a day is 24h)"
+            }]
+        })
     }
 }
 
@@ -102,7 +114,17 @@ mod tests {
         assert_eq!(read("5m"), Some(Duration::from_secs(300)));
         assert_eq!(read("1h30m"), Some(Duration::from_secs(5400)));
         assert_eq!(read("1s500ms"), Some(Duration::from_millis(1500)));
-        for wrong in ["", "5", "m", "1 week", "-5m", "100000s", "1d", "1s1s1s1s1s", "1.5h"] {
+        for wrong in [
+            "",
+            "5",
+            "m",
+            "1 week",
+            "-5m",
+            "100000s",
+            "1d",
+            "1s1s1s1s1s",
+            "1.5h",
+        ] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
     }

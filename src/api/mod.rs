@@ -17,16 +17,17 @@ pub use duration::{DurationError, GoDuration};
 pub use fields::{BackupType, JobAction, ReceiptOutcome, ResultStatus, SourceType};
 pub use server::{
     BackupServer, BackupServerSpec, BackupServerStatus, CaKind, CaRef, CredentialsSpec, DsmInfo, LimitsSpec,
-    LoginStatus, Mode, PackageInfo, PollingSpec, RemovalsSpec, RemovalsStatus, SecretRef, TaskCounts, TimeoutsSpec,
-    TlsSpec, UnmanagedTask,
+    LoginStatus, Mode, PackageInfo, PollingSpec, RemovalsSpec, RemovalsStatus, SecretRef, TaskCounts,
+    TimeoutsSpec, TlsSpec, UnmanagedTask,
 };
 pub use task::{
-    BackupTask, BackupTaskSpec, CancelSpec, Readiness, RemovalSpec, RemovalWhen, Schedule, ServerRef, TaskSelector, Triggers,
-    WhenRunning,
+    BackupTask, BackupTaskSpec, CancelSpec, Readiness, RemovalSpec, RemovalWhen, Schedule, ServerRef,
+    TaskSelector, Triggers, WhenRunning,
 };
 pub use task_status::{
-    BackupTaskStatus, Binding, BoundDevice, BoundTask, HistoryEntry, Intent, IntentAction, Origin, Progress, Receipt,
-    Receipts, RemovalPlan, ResultDevice, ResultSummary, Run, ScheduleReceipt, State, TriggerKind, TriggerRef,
+    BackupTaskStatus, Binding, BoundDevice, BoundTask, HistoryEntry, Intent, IntentAction, Origin, Progress,
+    Receipt, Receipts, RemovalPlan, ResultDevice, ResultSummary, Run, ScheduleReceipt, State, TriggerKind,
+    TriggerRef,
 };
 
 /// The API group of both kinds.

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::GoDuration;
+use super::{GoDuration, duration::AT_LEAST_A_SECOND};
 
 /// One NAS running Active Backup for Business: its address, the account to use, and what may be done to it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,33 +24,47 @@ use super::GoDuration;
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Tasks", type_ = "integer", json_path = ".status.tasks.total"),
     printcolumn(name = "Running", type_ = "integer", json_path = ".status.tasks.running"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
     printcolumn(
         name = "Reason",
         type_ = "string",
         priority = 1,
         json_path = ".status.conditions[?(@.type=='Ready')].reason"
     ),
-    printcolumn(name = "Model", type_ = "string", priority = 1, json_path = ".status.dsm.model"),
-    printcolumn(name = "Serial", type_ = "string", priority = 1, json_path = ".status.dsm.serial"),
+    printcolumn(
+        name = "Model",
+        type_ = "string",
+        priority = 1,
+        json_path = ".status.dsm.model"
+    ),
+    printcolumn(
+        name = "Serial",
+        type_ = "string",
+        priority = 1,
+        json_path = ".status.dsm.serial"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!self.url.startsWith('http://') || (has(self.tls) && has(self.tls.allowPlaintext) && self.tls.allowPlaintext)")
         .message("an http:// URL sends the password in the clear: use https://, or set tls.allowPlaintext: true"),
-    validation = Rule::new("!has(self.timeouts) || duration(self.timeouts.settle) >= duration(self.timeouts.request)")
+    validation = Rule::new("!has(self.timeouts) || !self.timeouts.settle.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || !self.timeouts.request.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self.timeouts.settle) >= duration(self.timeouts.request)")
         .message("timeouts.settle must not be below timeouts.request: evidence may be missing for as long as a call may take")
 )]
 pub struct BackupServerSpec {
     /// Address of the NAS's web interface, such as `https://nas.example.org:5001`. `http://` only together
     /// with `tls.allowPlaintext: true`. Credentials do not belong here.
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^https?://"))]
+    #[schemars(length(max = 1024))]
     #[x_kube(
         validation = Rule::new("!self.matches('^https?://[^/?#]*@')")
             .message("must not contain credentials: put username and password into the Secret named by credentials.secretRef"),
-        validation = Rule::new("self.matches('^https?://([A-Za-z0-9._-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$') || self.matches('^https?://[^/?#]*@')")
-            .message("must be scheme, host, and at most a port and a path, such as https://nas.example.org:5001, without query or fragment")
+        validation = Rule::new("self.matches('^https?://([A-Za-z0-9._-]+|[[][0-9A-Fa-f:.]+[]])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/[A-Za-z0-9._~/-]*)?$') || self.matches('^https?://[^/?#]*@')")
+            .message("must be http:// or https://, a host, and at most a port (1-65535) and a path, such as https://nas.example.org:5001, without query or fragment")
     )]
     pub url: String,
     /// The account on the NAS. A dedicated one without second factor is best: its name stands in the NAS's log.
@@ -85,10 +99,12 @@ pub struct CredentialsSpec {
 }
 
 /// A Secret in the same namespace.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct SecretRef {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
+        .message("must be the name of a Secret in the same namespace, without a namespace: lower case letters, digits, '-' and '.'"))]
     pub name: String,
 }
 
@@ -105,7 +121,9 @@ pub struct TlsSpec {
     pub ca_ref: Option<CaRef>,
     /// SHA-256 of the NAS's own certificate, 64 hexadecimal digits, with or without colons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 95), regex(pattern = r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$"))]
+    #[schemars(length(max = 95))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$')")
+        .message("must be the SHA-256 of the NAS's own certificate, 64 hexadecimal digits with or without colons, as `openssl x509 -noout -fingerprint -sha256` prints it after the equals sign"))]
     pub fingerprint: Option<String>,
     /// Accept any certificate. Whoever stands between can read the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,15 +134,19 @@ pub struct TlsSpec {
 }
 
 /// A key of a Secret or ConfigMap in the same namespace.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct CaRef {
     /// `Secret` or `ConfigMap`.
     pub kind: CaKind,
     /// Name of the object.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
+        .message("must be the name of an object in the same namespace, without a namespace: lower case letters, digits, '-' and '.'"))]
     pub name: String,
     /// Key whose value is one or more certificates in PEM.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
+        .message("must be a key of that object, such as ca.crt: letters, digits, '-', '_' and '.'"))]
     pub key: String,
 }
 
@@ -154,17 +176,20 @@ pub enum Mode {
 pub struct PollingSpec {
     /// While nothing runs.
     #[serde(default = "polling_idle")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s')").message("must be at least 1s"))]
+    #[x_kube(validation = Rule::new(AT_LEAST_A_SECOND).message("must be at least 1s"))]
     pub idle: GoDuration,
     /// While a run or an unanswered intent exists.
     #[serde(default = "polling_active")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s')").message("must be at least 1s"))]
+    #[x_kube(validation = Rule::new(AT_LEAST_A_SECOND).message("must be at least 1s"))]
     pub active: GoDuration,
 }
 
 impl Default for PollingSpec {
     fn default() -> Self {
-        Self { idle: polling_idle(), active: polling_active() }
+        Self {
+            idle: polling_idle(),
+            active: polling_active(),
+        }
     }
 }
 
@@ -185,21 +210,25 @@ fn written(text: &str) -> GoDuration {
 pub struct TimeoutsSpec {
     /// Any call but the inventory.
     #[serde(default = "timeout_request")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s')").message("must be at least 1s"))]
+    #[x_kube(validation = Rule::new(AT_LEAST_A_SECOND).message("must be at least 1s"))]
     pub request: GoDuration,
     /// The inventory, which a NAS with many tasks and versions answers slowly.
     #[serde(default = "timeout_list")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s')").message("must be at least 1s"))]
+    #[x_kube(validation = Rule::new(AT_LEAST_A_SECOND).message("must be at least 1s"))]
     pub list: GoDuration,
     /// How long evidence may be missing before a call of unknown outcome counts as never having happened.
     #[serde(default = "timeout_settle")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s')").message("must be at least 1s"))]
+    #[x_kube(validation = Rule::new(AT_LEAST_A_SECOND).message("must be at least 1s"))]
     pub settle: GoDuration,
 }
 
 impl Default for TimeoutsSpec {
     fn default() -> Self {
-        Self { request: timeout_request(), list: timeout_list(), settle: timeout_settle() }
+        Self {
+            request: timeout_request(),
+            list: timeout_list(),
+            settle: timeout_settle(),
+        }
     }
 }
 
@@ -228,7 +257,9 @@ pub struct LimitsSpec {
 
 impl Default for LimitsSpec {
     fn default() -> Self {
-        Self { max_concurrent_runs: max_concurrent_runs() }
+        Self {
+            max_concurrent_runs: max_concurrent_runs(),
+        }
     }
 }
 
@@ -251,7 +282,10 @@ pub struct RemovalsSpec {
 
 impl Default for RemovalsSpec {
     fn default() -> Self {
-        Self { allowed: false, max_per_day: removals_per_day() }
+        Self {
+            allowed: false,
+            max_per_day: removals_per_day(),
+        }
     }
 }
 

@@ -5,7 +5,11 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{BackupTaskStatus, GoDuration};
+use super::{BackupTaskStatus, GoDuration, duration::AT_LEAST_A_SECOND};
+
+/// Times of the spec as every RFC 3339 parser reads them. The API server's `date-time` alone also takes offsets
+/// that no zone has, fractions finer than a nanosecond and leap seconds, on which a reader fails.
+const RFC_3339: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
 /// One task of Active Backup for Business: which, when it must run, what to cancel, what may be removed.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,24 +27,42 @@ use super::{BackupTaskStatus, GoDuration};
     printcolumn(name = "Server", type_ = "string", json_path = ".spec.serverRef.name"),
     printcolumn(name = "Task", type_ = "string", json_path = ".status.task.name"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
-    printcolumn(name = "Last Result", type_ = "string", json_path = ".status.lastResult.status"),
+    printcolumn(
+        name = "Last Result",
+        type_ = "string",
+        json_path = ".status.lastResult.status"
+    ),
     printcolumn(name = "Last Success", type_ = "date", json_path = ".status.lastSuccessTime"),
     printcolumn(name = "Next", type_ = "string", json_path = ".status.nextRunTime"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
     printcolumn(
         name = "Reason",
         type_ = "string",
         priority = 1,
         json_path = ".status.conditions[?(@.type=='Ready')].reason"
     ),
-    printcolumn(name = "Result ID", type_ = "integer", priority = 1, json_path = ".status.lastResult.resultId"),
+    printcolumn(
+        name = "Result ID",
+        type_ = "integer",
+        priority = 1,
+        json_path = ".status.lastResult.resultId"
+    ),
     printcolumn(
         name = "Transferred",
         type_ = "integer",
         priority = 1,
         json_path = ".status.lastResult.transferredBytes"
     ),
-    printcolumn(name = "Age", type_ = "date", priority = 1, json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        priority = 1,
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -60,7 +82,7 @@ pub struct BackupTaskSpec {
     pub when_running: WhenRunning,
     /// A run that has been running (not queued) for longer is cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s')").message("must be at least 1s"))]
+    #[x_kube(validation = Rule::new(AT_LEAST_A_SECOND).message("must be at least 1s"))]
     pub active_deadline: Option<GoDuration>,
     /// Further attempts after a failed run.
     #[serde(default)]
@@ -68,7 +90,7 @@ pub struct BackupTaskSpec {
     pub retries: i32,
     /// Time before the next attempt; doubles with each, at most 6h.
     #[serde(default = "retry_backoff")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s')").message("must be at least 1s"))]
+    #[x_kube(validation = Rule::new(AT_LEAST_A_SECOND).message("must be at least 1s"))]
     pub retry_backoff: GoDuration,
     /// Whether `PartialSuccess` counts as a success.
     #[serde(default)]
@@ -103,8 +125,12 @@ fn history_limit() -> i32 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct ServerRef {
     /// Name of the BackupServer.
-    #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable: a task of another NAS is another object; delete this one and create one for the other server"))]
+    #[schemars(length(max = 253))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
+            .message("must be the name of a BackupServer in the same namespace, without a namespace: lower case letters, digits, '-' and '.'"),
+        validation = Rule::new("self == oldSelf").message("is immutable: a task of another NAS is another object; delete this one and create one for the other server")
+    )]
     pub name: String,
 }
 
@@ -136,7 +162,7 @@ pub struct TaskSelector {
 #[x_kube(
     validation = Rule::new("!has(self.requestNotAfter) || has(self.request)")
         .message("requestNotAfter needs request: there is no request it could end"),
-    validation = Rule::new("!has(self.jitter) || duration(self.jitter) == duration('0s') || has(self.schedule)")
+    validation = Rule::new("!has(self.jitter) || has(self.schedule) || !self.jitter.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self.jitter) == duration('0s')")
         .message("jitter needs schedule: there is no slot it could delay"),
     validation = Rule::new("!has(self.startingDeadline) || has(self.schedule)")
         .message("startingDeadline needs schedule: there is no slot it could end")
@@ -149,24 +175,27 @@ pub struct Triggers {
     pub request: Option<String>,
     /// A request that could not be started by this time is answered `Expired`, never run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = RFC_3339))]
     pub request_not_after: Option<Time>,
     /// Vixie cron with five fields, or `@hourly @daily @midnight @weekly @monthly @yearly @annually`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
     /// IANA time zone of `schedule`.
     #[serde(default = "time_zone")]
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z][A-Za-z0-9_+/-]*$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z][A-Za-z0-9_+/-]*$')")
+        .message("must be an IANA time zone such as Europe/Berlin or Etc/UTC"))]
     pub time_zone: String,
     /// Longest delay after a slot, drawn from object UID and slot.
     #[serde(default = "no_jitter")]
     pub jitter: GoDuration,
     /// A slot older than this is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s')").message("must be at least 1s"))]
+    #[x_kube(validation = Rule::new(AT_LEAST_A_SECOND).message("must be at least 1s"))]
     pub starting_deadline: Option<GoDuration>,
     /// Whenever the newest successful run started longer ago than this, a run is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s')").message("must be at least 1s"))]
+    #[x_kube(validation = Rule::new(AT_LEAST_A_SECOND).message("must be at least 1s"))]
     pub max_age: Option<GoDuration>,
 }
 
@@ -210,11 +239,10 @@ impl JsonSchema for Schedule {
         let pattern = super::cron::schedule_pattern();
         json_schema!({
             "type": "string",
-            "minLength": 1,
             "maxLength": 128,
             "x-kubernetes-validations": [{
                 "rule": format!("self.matches('{}')", pattern.replace('\\', "\\\\")),
-                "message": "must be five cron fields (minute 0-59, hour 0-23, day 1-31, month 1-12 or JAN-DEC, weekday 0-7 or SUN-SAT; * , - /), or one of @hourly @daily @midnight @weekly @monthly @yearly @annually"
+                "message": "must be five cron fields (minute 0-59, hour 0-23, day 1-31, month 1-12 or JAN-DEC, weekday 0-7 or SUN-SAT; * , - /), or one of @hourly @daily @midnight @weekly @monthly @yearly @annually; a time zone belongs into timeZone"
             }]
         })
     }
@@ -247,7 +275,7 @@ pub struct CancelSpec {
 #[x_kube(
     validation = Rule::new("(has(self.when) && self.when != 'Never') || !has(self.confirm)")
         .message("confirm must be absent while removal.when is Never: set removal.when to OnDelete or Now, or take confirm away"),
-    validation = Rule::new("!has(self.when) || self.when == 'Never' || has(self.confirm)")
+    validation = Rule::new("!has(self.when) || self.when == 'Never' || (has(self.confirm) && self.confirm != '')")
         .message("confirm is required with OnDelete and Now: set it to the uniqueKey shown in status.task.uniqueKey"),
     validation = Rule::new("!has(self.when) || self.when != 'Now' || has(self.notAfter)")
         .message("notAfter is required with Now: set a time soon after which nothing may be removed any more"),
@@ -260,10 +288,11 @@ pub struct RemovalSpec {
     pub when: RemovalWhen,
     /// Must equal the bound task's `uniqueKey`. A task without one is never removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
     pub confirm: Option<String>,
     /// Nothing is sent later, so a manifest left in Git cannot destroy a restored task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = RFC_3339))]
     pub not_after: Option<Time>,
 }
 

@@ -7,7 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackupType, JobAction, ReceiptOutcome, ResultStatus, SourceType, TaskSelector, task::RemovalWhen};
+use super::{
+    BackupType, JobAction, ReceiptOutcome, ResultStatus, SourceType, TaskSelector, task::RemovalWhen,
+};
 
 /// What is known about the task and what was asked of the NAS.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -16,13 +16,25 @@ pub struct Candidate {
 /// Splits candidates into those that may go and those that wait, the latter with their position from 1.
 /// `limit` 0 is no limit.
 #[must_use]
-pub fn admit(mut candidates: Vec<Candidate>, in_flight: usize, limit: usize) -> (Vec<usize>, Vec<(usize, usize)>) {
+pub fn admit(
+    mut candidates: Vec<Candidate>,
+    in_flight: usize,
+    limit: usize,
+) -> (Vec<usize>, Vec<(usize, usize)>) {
     candidates.sort_by(|a, b| (a.due, &a.uid).cmp(&(b.due, &b.uid)));
-    let free = if limit == 0 { usize::MAX } else { limit.saturating_sub(in_flight) };
+    let free = if limit == 0 {
+        usize::MAX
+    } else {
+        limit.saturating_sub(in_flight)
+    };
     let waiting = candidates.split_off(free.min(candidates.len()));
     (
         candidates.into_iter().map(|candidate| candidate.index).collect(),
-        waiting.into_iter().enumerate().map(|(place, candidate)| (candidate.index, place + 1)).collect(),
+        waiting
+            .into_iter()
+            .enumerate()
+            .map(|(place, candidate)| (candidate.index, place + 1))
+            .collect(),
     )
 }
 

@@ -9,11 +9,21 @@ use crate::api::{ANNOTATION_CANCEL, IntentAction, Reason, Receipt, ReceiptOutcom
 impl Draft<'_> {
     /// Accepts or answers cancel tokens.
     pub(super) fn cancel(&mut self) {
-        let spec = self.object.spec.cancel.as_ref().map(|cancel| cancel.request.clone());
+        let spec = self
+            .object
+            .spec
+            .cancel
+            .as_ref()
+            .map(|cancel| cancel.request.clone());
         let annotation = self.object.annotations().get(ANNOTATION_CANCEL).cloned();
         for (token, from_annotation) in [(spec, false), (annotation, true)] {
-            let Some(token) = token.filter(|token| !token.is_empty()) else { continue };
-            let known = self.cancel_receipt(from_annotation).as_ref().is_some_and(|receipt| receipt.token == token);
+            let Some(token) = token.filter(|token| !token.is_empty()) else {
+                continue;
+            };
+            let known = self
+                .cancel_receipt(from_annotation)
+                .as_ref()
+                .is_some_and(|receipt| receipt.token == token);
             if !known {
                 self.take_cancel(token, from_annotation);
             }
@@ -22,7 +32,11 @@ impl Draft<'_> {
 
     fn cancel_receipt(&mut self, from_annotation: bool) -> &mut Option<Receipt> {
         let receipts = self.status.receipts.get_or_insert_default();
-        if from_annotation { &mut receipts.cancel_annotation } else { &mut receipts.cancel }
+        if from_annotation {
+            &mut receipts.cancel_annotation
+        } else {
+            &mut receipts.cancel
+        }
     }
 
     fn take_cancel(&mut self, token: String, from_annotation: bool) {
@@ -31,13 +45,21 @@ impl Draft<'_> {
             self.answer_token(token, from_annotation, ReceiptOutcome::NothingToCancel);
             return;
         }
-        if self.status.intent.as_ref().is_some_and(|intent| intent.action == IntentAction::Cancel) {
+        if self
+            .status
+            .intent
+            .as_ref()
+            .is_some_and(|intent| intent.action == IntentAction::Cancel)
+        {
             // The cancel under way is for the run in flight, so it answers this token too.
             self.answer_token(token, from_annotation, ReceiptOutcome::Accepted);
             return;
         }
         if self.status.intent.is_some() || self.act != Act::Nothing {
-            return self.say(Standing::waiting(Reason::CancelRequested, "a cancel waits for the open call to be settled"));
+            return self.say(Standing::waiting(
+                Reason::CancelRequested,
+                "a cancel waits for the open call to be settled",
+            ));
         }
         if let Some(hold) = self.hold() {
             return self.say(hold);
@@ -51,10 +73,16 @@ impl Draft<'_> {
             self.call(IntentAction::Cancel, 1, Vec::new(), None);
             if self.act != Act::Nothing {
                 self.answer_token(token, from_annotation, ReceiptOutcome::Accepted);
-                self.say(Standing::waiting(Reason::CancelRequested, "cancelling the run in flight"));
+                self.say(Standing::waiting(
+                    Reason::CancelRequested,
+                    "cancelling the run in flight",
+                ));
             }
         } else {
-            self.notice = Some((Reason::NothingToCancel, "the cancel token found no run in flight".to_owned()));
+            self.notice = Some((
+                Reason::NothingToCancel,
+                "the cancel token found no run in flight".to_owned(),
+            ));
             self.answer_token(token, from_annotation, ReceiptOutcome::NothingToCancel);
         }
     }

@@ -18,8 +18,8 @@ use kube::ResourceExt;
 
 use crate::{
     api::{
-        ANNOTATION_SUSPENDED, BackupTask, BackupTaskStatus, BackupType, Binding, BoundDevice, BoundTask, Intent,
-        IntentAction, Mode, Reason, RemovalWhen, SourceType, State, TriggerRef,
+        ANNOTATION_SUSPENDED, BackupTask, BackupTaskStatus, BackupType, Binding, BoundDevice, BoundTask,
+        Intent, IntentAction, Mode, Reason, RemovalWhen, SourceType, State, TriggerRef,
     },
     nas::{ResultId, Task},
     observe::{Bound, Doing, Observation, Reach, doing},
@@ -48,6 +48,8 @@ pub struct Decision {
     pub wake: Option<Timestamp>,
     /// Whether a run is due, queued or in flight.
     pub seeking: bool,
+    /// Whether a run would be started now if it is this task's turn.
+    pub wants_start: bool,
     /// Something to tell beside a change of state.
     pub notice: Option<(Reason, String)>,
 }
@@ -86,6 +88,7 @@ struct Draft<'a> {
     finalizer: bool,
     wake: Option<Timestamp>,
     due: bool,
+    wants_start: bool,
     notice: Option<(Reason, String)>,
 }
 
@@ -108,7 +111,12 @@ pub fn decide(object: &BackupTask, observed: &Observation<'_>, now: Timestamp, i
 }
 
 impl<'a> Draft<'a> {
-    fn new(object: &'a BackupTask, observed: &'a Observation<'a>, now: Timestamp, intent_id: &'a str) -> Self {
+    fn new(
+        object: &'a BackupTask,
+        observed: &'a Observation<'a>,
+        now: Timestamp,
+        intent_id: &'a str,
+    ) -> Self {
         let mut status = object.status.clone().unwrap_or_default();
         let first_sight = status.observed_generation.is_none_or(|generation| generation < 0);
         status.observed_generation = object.metadata.generation;
@@ -126,19 +134,27 @@ impl<'a> Draft<'a> {
             finalizer: wanted && (!is_deleted(object) || has_finalizer(object)),
             wake: None,
             due: false,
+            wants_start: false,
             notice: None,
         }
     }
 
     /// `Removed` holds until `removal.when` or `spec.task` changes.
     fn latch(&mut self) {
-        let Some(binding) = &self.status.binding else { return };
+        let Some(binding) = &self.status.binding else {
+            return;
+        };
         if binding.removed_by.is_none() {
             return;
         }
-        if binding.removed_by == Some(self.object.spec.removal.when) && binding.selector == self.object.spec.task {
+        if binding.removed_by == Some(self.object.spec.removal.when)
+            && binding.selector == self.object.spec.task
+        {
             self.finalizer = false;
-            self.say(Standing::fine(Reason::TaskRemoved, "the task was removed from the NAS as asked"));
+            self.say(Standing::fine(
+                Reason::TaskRemoved,
+                "the task was removed from the NAS as asked",
+            ));
         } else {
             self.status.binding = None;
             self.status.task = None;
@@ -147,7 +163,10 @@ impl<'a> Draft<'a> {
     }
 
     fn is_latched(&self) -> bool {
-        self.status.binding.as_ref().is_some_and(|binding| binding.removed_by.is_some())
+        self.status
+            .binding
+            .as_ref()
+            .is_some_and(|binding| binding.removed_by.is_some())
     }
 
     /// Writes down what is bound.
@@ -224,46 +243,77 @@ impl<'a> Draft<'a> {
 
     /// Whether no run has shown for the settling time, judged by reads, not by the clock.
     fn is_quiet(&self) -> bool {
-        let Some(inventory) = self.observed.inventory else { return false };
+        let Some(inventory) = self.observed.inventory else {
+            return false;
+        };
         let since = self.observed.knowledge.quiet_since;
         since.is_some_and(|since| inventory.begun.duration_since(since) >= self.observed.server.settle)
     }
 
     fn is_suspended(&self) -> bool {
         self.object.spec.suspend
-            || self.object.annotations().get(ANNOTATION_SUSPENDED).is_some_and(|value| value == "true")
+            || self
+                .object
+                .annotations()
+                .get(ANNOTATION_SUSPENDED)
+                .is_some_and(|value| value == "true")
     }
 
     /// Why nothing may be sent for this object at all, if so.
     fn hold(&self) -> Option<Standing> {
         let server = self.observed.server;
         if self.is_suspended() {
-            return Some(Standing::fine(Reason::Suspended, "suspended: nothing is sent to the NAS"));
+            return Some(Standing::fine(
+                Reason::Suspended,
+                "suspended: nothing is sent to the NAS",
+            ));
         }
         if let Some(owner) = &self.observed.claim.owner {
-            let message = format!("the BackupTask {} is older and acts for the same NAS task", quoted(owner));
+            let message = format!(
+                "the BackupTask {} is older and acts for the same NAS task",
+                quoted(owner)
+            );
             return Some(Standing::blocked(Reason::TaskClaimed, message));
         }
         if server.mode == Mode::Observe {
-            return Some(Standing::fine(Reason::Observing, "the server is in mode Observe: nothing is planned or sent"));
+            return Some(Standing::fine(
+                Reason::Observing,
+                "the server is in mode Observe: nothing is planned or sent",
+            ));
         }
         if server.deleting {
-            return Some(Standing::waiting(Reason::ServerNotReady, "the BackupServer is being deleted"));
+            return Some(Standing::waiting(
+                Reason::ServerNotReady,
+                "the BackupServer is being deleted",
+            ));
         }
         match &self.observed.reach {
             Reach::Readable => None,
-            Reach::Failing { .. } => {
-                Some(Standing::waiting(Reason::ServerNotReady, "the NAS cannot be read at the moment"))
-            }
+            Reach::Failing { .. } => Some(Standing::waiting(
+                Reason::ServerNotReady,
+                "the NAS cannot be read at the moment",
+            )),
         }
     }
 
     /// Takes up an intent: the status carries it, the act sends it.
-    fn call(&mut self, action: IntentAction, attempt: i32, triggers: Vec<TriggerRef>, baseline: Option<&Intent>) {
-        let (Some(task), Some(inventory)) = (self.task(), self.observed.inventory) else { return };
+    fn call(
+        &mut self,
+        action: IntentAction,
+        attempt: i32,
+        triggers: Vec<TriggerRef>,
+        baseline: Option<&Intent>,
+    ) {
+        let (Some(task), Some(inventory)) = (self.task(), self.observed.inventory) else {
+            return;
+        };
         if self.observed.server.mode == Mode::Plan {
-            let message =
-                format!("would send {} for task {} ({})", action_verb(action), task.id.0, quoted(&task.name));
+            let message = format!(
+                "would send {} for task {} ({})",
+                action_verb(action),
+                task.id.0,
+                quoted(&task.name)
+            );
             self.say(Standing::fine(Reason::Planned, message));
             return;
         }
@@ -292,7 +342,11 @@ impl<'a> Draft<'a> {
             self.status.state = Some(state);
             self.status.state_since = Some(time(self.now));
         }
-        self.status.task = self.status.task.take().filter(|_| state != State::Unknown || !self.first_sight);
+        self.status.task = self
+            .status
+            .task
+            .take()
+            .filter(|_| state != State::Unknown || !self.first_sight);
         let in_flight = self.status.intent.is_some() || self.status.run.is_some();
         let standing = self.standing.take().unwrap_or_else(|| self.quiet_standing(state));
         Decision {
@@ -303,6 +357,7 @@ impl<'a> Draft<'a> {
             active: in_flight || matches!(state, State::Deleting) || self.needs != Needs::default(),
             wake: self.wake,
             seeking: in_flight || self.due,
+            wants_start: self.wants_start,
             notice: self.notice,
             status: self.status,
         }
@@ -317,7 +372,10 @@ impl<'a> Draft<'a> {
                 Standing::unknown(Reason::ServerNotReady, format!("{message} ({})", reason.as_str())),
             ),
             (Reach::Failing { .. }, _) => None,
-            (Reach::Readable, None) => Some(Standing::unknown(Reason::ServerNotReady, "the NAS has not been read yet")),
+            (Reach::Readable, None) => Some(Standing::unknown(
+                Reason::ServerNotReady,
+                "the NAS has not been read yet",
+            )),
         }
     }
 
@@ -353,10 +411,13 @@ impl<'a> Draft<'a> {
 
     fn quiet_standing(&self, state: State) -> Standing {
         match state {
-            State::Running | State::Canceling => Standing::waiting(Reason::BackupRunning, "a run is in progress"),
-            State::Waiting if self.status.intent.is_some() => {
-                Standing::waiting(Reason::BackupRequested, "a run was asked for; the NAS has not shown it yet")
+            State::Running | State::Canceling => {
+                Standing::waiting(Reason::BackupRunning, "a run is in progress")
             }
+            State::Waiting if self.status.intent.is_some() => Standing::waiting(
+                Reason::BackupRequested,
+                "a run was asked for; the NAS has not shown it yet",
+            ),
             State::Waiting => Standing::waiting(Reason::BackupRunning, "a run is queued on the NAS"),
             State::Deleting => Standing::waiting(Reason::RemovalInProgress, "the NAS is removing the task"),
             State::Idle | State::Missing | State::Removed | State::Unknown => {
@@ -374,7 +435,10 @@ fn is_deleted(object: &BackupTask) -> bool {
 /// Whether the object carries our finalizer.
 #[must_use]
 pub fn has_finalizer(object: &BackupTask) -> bool {
-    object.finalizers().iter().any(|finalizer| finalizer == crate::api::FINALIZER)
+    object
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == crate::api::FINALIZER)
 }
 
 fn action_verb(action: IntentAction) -> &'static str {
@@ -403,8 +467,13 @@ fn bound_task(task: &Task, before: Option<&BoundTask>) -> BoundTask {
         devices: task.devices.iter().take(20).map(device).collect(),
         share: task.share_name.clone(),
         // Only some reads carry it; what was known stays.
-        version_count: task.version_count.or_else(|| before.and_then(|bound| bound.version_count)),
-        next_trigger_time: task.next_trigger_time.and_then(|second| Timestamp::from_second(second).ok()).map(time),
+        version_count: task
+            .version_count
+            .or_else(|| before.and_then(|bound| bound.version_count)),
+        next_trigger_time: task
+            .next_trigger_time
+            .and_then(|second| Timestamp::from_second(second).ok())
+            .map(time),
     }
 }
 
@@ -415,14 +484,20 @@ fn time(time: Timestamp) -> Time {
 
 /// A time of the NAS as the status keeps it.
 fn nas_time(second: Option<i64>) -> Option<Time> {
-    second.and_then(|second| Timestamp::from_second(second).ok()).map(Time)
+    second
+        .and_then(|second| Timestamp::from_second(second).ok())
+        .map(Time)
 }
 
 /// `retryBackoff`, doubled for each refusal before, at most 6h.
 fn backoff(object: &BackupTask, refusals: i32) -> SignedDuration {
     let base = SignedDuration::try_from(object.spec.retry_backoff.get()).unwrap_or(LONGEST_BACKOFF);
-    let factor = 1_i32.checked_shl(refusals.clamp(0, 20).cast_unsigned()).unwrap_or(i32::MAX);
-    base.checked_mul(factor).unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF)
+    let factor = 1_i32
+        .checked_shl(refusals.clamp(0, 20).cast_unsigned())
+        .unwrap_or(i32::MAX);
+    base.checked_mul(factor)
+        .unwrap_or(LONGEST_BACKOFF)
+        .min(LONGEST_BACKOFF)
 }
 
 /// The contract's cap on `retryBackoff`.

@@ -7,8 +7,8 @@ use kube::ResourceExt;
 use super::{Act, Draft, Standing, has_finalizer, is_deleted, nas_time, quoted};
 use crate::{
     api::{
-        ANNOTATION_ABANDON, ANNOTATION_SUSPENDED, BackupServer, BackupTask, IntentAction, Mode, Reason, RemovalPlan,
-        RemovalWhen,
+        ANNOTATION_ABANDON, ANNOTATION_SUSPENDED, BackupServer, BackupTask, IntentAction, Mode, Reason,
+        RemovalPlan, RemovalWhen,
     },
     nas::{Task, Version},
     observe::{Bound, Doing, Queue, doing},
@@ -33,10 +33,21 @@ impl Draft<'_> {
     }
 
     fn remove_on_delete(&mut self) {
-        let abandoned = self.object.annotations().get(ANNOTATION_ABANDON).is_some_and(|value| value == "true");
+        let abandoned = self
+            .object
+            .annotations()
+            .get(ANNOTATION_ABANDON)
+            .is_some_and(|value| value == "true");
         if abandoned || self.observed.server.deleting {
-            let why = if abandoned { "the abandon annotation is set" } else { "the BackupServer is being deleted" };
-            self.notice = Some((Reason::RemovalAbandoned, format!("nothing was removed from the NAS: {why}")));
+            let why = if abandoned {
+                "the abandon annotation is set"
+            } else {
+                "the BackupServer is being deleted"
+            };
+            self.notice = Some((
+                Reason::RemovalAbandoned,
+                format!("nothing was removed from the NAS: {why}"),
+            ));
             self.finalizer = false;
             return;
         }
@@ -58,8 +69,15 @@ impl Draft<'_> {
     /// The time has passed, but the list of that time came without the queue.
     fn queue_is_due(&self) -> bool {
         let settle = self.observed.server.settle;
-        let over = self.observed.knowledge.absent_since.is_none_or(|since| self.now.duration_since(since) >= settle);
-        let asked = self.observed.inventory.is_some_and(|inventory| matches!(inventory.queue, Queue::Read(_)));
+        let over = self
+            .observed
+            .knowledge
+            .absent_since
+            .is_none_or(|since| self.now.duration_since(since) >= settle);
+        let asked = self
+            .observed
+            .inventory
+            .is_some_and(|inventory| matches!(inventory.queue, Queue::Read(_)));
         over && !self.observed.fresh && !asked
     }
 
@@ -86,7 +104,9 @@ impl Draft<'_> {
         if locked > 0 {
             self.standing = Some(Standing::blocked(
                 Reason::VersionLocked,
-                format!("{locked} versions are locked on the NAS: unlock them there, or set removal.when: Never"),
+                format!(
+                    "{locked} versions are locked on the NAS: unlock them there, or set removal.when: Never"
+                ),
             ));
             return;
         }
@@ -102,7 +122,9 @@ impl Draft<'_> {
         if let Some(hold) = self.hold() {
             return Some(hold);
         }
-        if let Err((reason, message)) = permitted(self.object, task, self.now, server.removals_allowed, &server.name) {
+        if let Err((reason, message)) =
+            permitted(self.object, task, self.now, server.removals_allowed, &server.name)
+        {
             return Some(Standing::blocked(reason, message));
         }
         if let Some(other) = &self.observed.claim.other {
@@ -111,15 +133,27 @@ impl Draft<'_> {
         }
         let doing = self.doing();
         if doing == Doing::Deleting {
-            return Some(Standing::waiting(Reason::RemovalInProgress, "the NAS is removing the task"));
+            return Some(Standing::waiting(
+                Reason::RemovalInProgress,
+                "the NAS is removing the task",
+            ));
         }
         if doing.is_run() || self.status.run.is_some() {
-            return Some(Standing::waiting(Reason::WaitingForRun, "the removal waits for the run in progress to end"));
+            return Some(Standing::waiting(
+                Reason::WaitingForRun,
+                "the removal waits for the run in progress to end",
+            ));
         }
-        if let Some(next) = self.status.next_attempt_time.as_ref().map(|time| time.0).filter(|next| *next > self.now) {
+        if let Some(next) = self
+            .status
+            .next_attempt_time
+            .as_ref()
+            .map(|time| time.0)
+            .filter(|next| *next > self.now)
+        {
             self.wake_at(next);
-            let message = format!("the NAS refused the removal; next attempt at {next}");
-            return Some(Standing::blocked(Reason::RemovalRefused, message));
+            let message = format!("the last attempt was refused or withheld; next attempt at {next}");
+            return Some(Standing::waiting(Reason::RemovalInProgress, message));
         }
         let (count, until) = breaker(server.breaker, self.now);
         if count >= server.removals_per_day {
@@ -150,11 +184,16 @@ fn permitted(
         return Err((Reason::RemovalNotConfirmed, message));
     };
     if removal.confirm.as_deref() != Some(key) {
-        let message = format!("removal.confirm is not the uniqueKey of the bound task; to remove it, set confirm: {key}");
+        let message = format!(
+            "removal.confirm is not the uniqueKey of the bound task; to remove it, set confirm: {key}"
+        );
         return Err((Reason::RemovalNotConfirmed, message));
     }
     if removal.not_after.as_ref().is_some_and(|limit| limit.0 < now) {
-        return Err((Reason::RemovalNotAllowed, "removal.notAfter has passed; nothing is removed any more".to_owned()));
+        return Err((
+            Reason::RemovalNotAllowed,
+            "removal.notAfter has passed; nothing is removed any more".to_owned(),
+        ));
     }
     if !allowed {
         let message = format!("the BackupServer {} has removals.allowed: false", quoted(server));
@@ -166,7 +205,9 @@ fn permitted(
 /// Removals counted in the running window, and when it ends.
 fn breaker(state: (Option<Timestamp>, i32), now: Timestamp) -> (i32, Option<Timestamp>) {
     match state {
-        (Some(start), count) if now.duration_since(start) < BREAKER_WINDOW => (count, Some(start + BREAKER_WINDOW)),
+        (Some(start), count) if now.duration_since(start) < BREAKER_WINDOW => {
+            (count, Some(start + BREAKER_WINDOW))
+        }
         _ => (0, None),
     }
 }
@@ -181,7 +222,9 @@ fn removal_plan(versions: &[Version]) -> RemovalPlan {
         locked_versions: count(versions.iter().filter(|version| version.locked).count()),
         oldest: nas_time(starts().min()),
         newest: nas_time(starts().max()),
-        used_bytes: sizes.filter(|sizes| !sizes.is_empty()).map(|sizes| sizes.iter().sum::<u64>().cast_signed()),
+        used_bytes: sizes
+            .filter(|sizes| !sizes.is_empty())
+            .map(|sizes| sizes.iter().sum::<u64>().cast_signed()),
     }
 }
 
@@ -190,7 +233,12 @@ fn describe(plan: &RemovalPlan, task: &Task) -> String {
         (Some(oldest), Some(newest)) => format!(" from {} to {}", oldest.0, newest.0),
         _ => String::new(),
     };
-    format!("removing task {} ({}) with its {} versions{span}", task.id.0, quoted(&task.name), plan.versions)
+    format!(
+        "removing task {} ({}) with its {} versions{span}",
+        task.id.0,
+        quoted(&task.name),
+        plan.versions
+    )
 }
 
 /// What the last look before `remove` found.
@@ -219,18 +267,30 @@ pub fn removal_clearance(
     let withheld = |reason, message: &str| Clearance::Withheld(reason, message.to_owned());
     let intent = object.status.as_ref().and_then(|status| status.intent.as_ref());
     let Some(intent) = intent.filter(|intent| intent.id == intent_id) else {
-        return withheld(Reason::RemovalNotAllowed, "the recorded intent is not ours any more");
+        return withheld(
+            Reason::RemovalNotAllowed,
+            "the recorded intent is not ours any more",
+        );
     };
     let wanted = match object.spec.removal.when {
         RemovalWhen::Now => true,
         RemovalWhen::OnDelete => is_deleted(object),
         RemovalWhen::Never => false,
     };
-    let abandoned = object.annotations().get(ANNOTATION_ABANDON).is_some_and(|value| value == "true");
-    let suspended =
-        object.spec.suspend || object.annotations().get(ANNOTATION_SUSPENDED).is_some_and(|value| value == "true");
+    let abandoned = object
+        .annotations()
+        .get(ANNOTATION_ABANDON)
+        .is_some_and(|value| value == "true");
+    let suspended = object.spec.suspend
+        || object
+            .annotations()
+            .get(ANNOTATION_SUSPENDED)
+            .is_some_and(|value| value == "true");
     if !wanted || abandoned {
-        return withheld(Reason::RemovalNotAllowed, "the object does not ask for the removal any more");
+        return withheld(
+            Reason::RemovalNotAllowed,
+            "the object does not ask for the removal any more",
+        );
     }
     if suspended {
         return withheld(Reason::Suspended, "the object was suspended");
@@ -239,28 +299,46 @@ pub fn removal_clearance(
         return withheld(Reason::RemovalNotAllowed, "the BackupServer is another one now");
     }
     if server.spec.mode != Mode::Enforce || server.metadata.deletion_timestamp.is_some() {
-        return withheld(Reason::RemovalNotAllowed, "the BackupServer is not in mode Enforce, or is being deleted");
+        return withheld(
+            Reason::RemovalNotAllowed,
+            "the BackupServer is not in mode Enforce, or is being deleted",
+        );
     }
     let Some((task, queue)) = task.filter(|(task, _)| {
         task.id.0 == intent.task_id
             && task.unique_key.as_ref().map(crate::nas::UniqueKey::as_str) == intent.unique_key.as_deref()
     }) else {
-        return withheld(Reason::TaskReplaced, "the NAS task is not the one that was confirmed any more");
+        return withheld(
+            Reason::TaskReplaced,
+            "the NAS task is not the one that was confirmed any more",
+        );
     };
-    if let Err((reason, message)) =
-        permitted(object, task, now, server.spec.removals.allowed, &server.name_any())
-    {
+    if let Err((reason, message)) = permitted(
+        object,
+        task,
+        now,
+        server.spec.removals.allowed,
+        &server.name_any(),
+    ) {
         return Clearance::Withheld(reason, message);
     }
     if doing(task, queue) != Doing::Nothing {
         return withheld(Reason::WaitingForRun, "the NAS task is busy");
     }
     let state = server.status.as_ref().and_then(|status| status.removals.as_ref());
-    let state = state.map_or((None, 0), |r| (r.window_start.as_ref().map(|time| time.0), r.count));
+    let state = state.map_or((None, 0), |r| {
+        (r.window_start.as_ref().map(|time| time.0), r.count)
+    });
     let (count, until) = breaker(state, now);
     if count >= server.spec.removals.max_per_day {
-        return withheld(Reason::RemovalBreakerOpen, "the server's removals of the day are used up");
+        return withheld(
+            Reason::RemovalBreakerOpen,
+            "the server's removals of the day are used up",
+        );
     }
     let window_start = until.map_or(now, |until| until - BREAKER_WINDOW);
-    Clearance::Clear { window_start, count: count.saturating_add(1) }
+    Clearance::Clear {
+        window_start,
+        count: count.saturating_add(1),
+    }
 }

@@ -43,7 +43,9 @@ impl<'a> Draft<'a> {
         if self.observed.results.is_some() {
             return;
         }
-        let Some(last) = self.task().and_then(|task| task.last_result.as_ref()) else { return };
+        let Some(last) = self.task().and_then(|task| task.last_result.as_ref()) else {
+            return;
+        };
         let hidden = !last.is_backup() && self.observed.knowledge.history_read_behind != Some(last.result_id);
         // The row of the run in flight may be behind a newer one.
         let passed = self
@@ -58,11 +60,19 @@ impl<'a> Draft<'a> {
 
     /// A run in flight that nobody here asked for.
     fn notice_external_run(&mut self) {
-        let ours = self.status.intent.as_ref().is_some_and(|i| i.action == crate::api::IntentAction::Backup);
+        let ours = self
+            .status
+            .intent
+            .as_ref()
+            .is_some_and(|i| i.action == crate::api::IntentAction::Backup);
         if self.status.run.is_some() || ours || !self.doing().is_run() {
             return;
         }
-        let known = self.backup_rows().into_iter().find(|row| !is_unfinished(row)).map_or(NO_RESULT, |r| r.result_id);
+        let known = self
+            .backup_rows()
+            .into_iter()
+            .find(|row| !is_unfinished(row))
+            .map_or(NO_RESULT, |r| r.result_id);
         self.status.run = Some(Run {
             origin: Origin::External,
             triggers: Vec::new(),
@@ -75,7 +85,9 @@ impl<'a> Draft<'a> {
     }
 
     fn follow_run(&mut self) {
-        let Some(mut run) = self.status.run.clone() else { return };
+        let Some(mut run) = self.status.run.clone() else {
+            return;
+        };
         let rows = self.backup_rows();
         let above = run.baseline_result_id.unwrap_or(NO_RESULT.0);
         let row = match run.result_id {
@@ -111,8 +123,13 @@ impl<'a> Draft<'a> {
     fn progress(&self) -> Option<Progress> {
         let seen = self.task()?.progress.as_ref()?;
         #[allow(clippy::cast_possible_truncation, reason = "clamped to 0..=100 before")]
-        let percent = seen.percentage.map(|part| (part * 100.0).clamp(0.0, 100.0) as i32);
-        Some(Progress { percent, transferred_bytes: seen.transferred_bytes.map(u64::cast_signed) })
+        let percent = seen
+            .percentage
+            .map(|part| (part * 100.0).clamp(0.0, 100.0) as i32);
+        Some(Progress {
+            percent,
+            transferred_bytes: seen.transferred_bytes.map(u64::cast_signed),
+        })
     }
 
     /// The run is over: receipts, result and history in the write that removes it.
@@ -147,15 +164,26 @@ impl<'a> Draft<'a> {
     /// Finished results of runs we did not follow, oldest first; at first sight only the newest and the newest
     /// good one.
     fn record_other_results(&mut self) {
-        let known = self.status.last_result.as_ref().map_or(NO_RESULT.0, |result| result.result_id);
+        let known = self
+            .status
+            .last_result
+            .as_ref()
+            .map_or(NO_RESULT.0, |result| result.result_id);
         let ours = self.status.run.as_ref().and_then(|run| run.result_id);
         let rows = self.backup_rows();
         let finished = |row: &&&ResultRow| !is_unfinished(row) && Some(row.result_id.0) != ours;
-        let mut news: Vec<&ResultRow> =
-            rows.iter().filter(finished).filter(|row| row.result_id.0 > known).copied().collect();
+        let mut news: Vec<&ResultRow> = rows
+            .iter()
+            .filter(finished)
+            .filter(|row| row.result_id.0 > known)
+            .copied()
+            .collect();
         if self.status.last_result.is_none() {
             if self.status.last_success.is_none()
-                && let Some(good) = rows.iter().filter(finished).find(|row| self.is_success(row.status))
+                && let Some(good) = rows
+                    .iter()
+                    .filter(finished)
+                    .find(|row| self.is_success(row.status))
             {
                 let summary = summary(good, Origin::External);
                 self.status.last_success_time.clone_from(&summary.end_time);
@@ -172,17 +200,40 @@ impl<'a> Draft<'a> {
         self.outcome(Some(code)) == ReceiptOutcome::Succeeded
     }
 
-    fn record(&mut self, row: &ResultRow, origin: Origin, triggers: Vec<TriggerRef>, outcome: Option<ReceiptOutcome>) {
+    fn record(
+        &mut self,
+        row: &ResultRow,
+        origin: Origin,
+        triggers: Vec<TriggerRef>,
+        outcome: Option<ReceiptOutcome>,
+    ) {
         let result = summary(row, origin);
-        if self.status.history.iter().any(|entry| entry.result.result_id == result.result_id) {
+        if self
+            .status
+            .history
+            .iter()
+            .any(|entry| entry.result.result_id == result.result_id)
+        {
             return;
         }
-        let mut entry = HistoryEntry { result: result.clone(), triggers, outcome };
+        let mut entry = HistoryEntry {
+            result: result.clone(),
+            triggers,
+            outcome,
+        };
         entry.result.devices.clear();
         self.status.history.push(entry);
-        self.status.history.sort_by_key(|entry| std::cmp::Reverse(entry.result.result_id));
-        self.status.history.truncate(usize::try_from(self.object.spec.history_limit).unwrap_or(0));
-        let newest = self.status.last_result.as_ref().map_or(NO_RESULT.0, |last| last.result_id);
+        self.status
+            .history
+            .sort_by_key(|entry| std::cmp::Reverse(entry.result.result_id));
+        self.status
+            .history
+            .truncate(usize::try_from(self.object.spec.history_limit).unwrap_or(0));
+        let newest = self
+            .status
+            .last_result
+            .as_ref()
+            .map_or(NO_RESULT.0, |last| last.result_id);
         if result.result_id <= newest {
             return;
         }
@@ -205,8 +256,10 @@ impl<'a> Draft<'a> {
 
 /// A row of the NAS as the status shows it.
 fn summary(row: &ResultRow, origin: Origin) -> ResultSummary {
-    let device =
-        |device: &crate::nas::ResultDevice| ResultDevice { id: device.id, host_name: device.host_name.clone() };
+    let device = |device: &crate::nas::ResultDevice| ResultDevice {
+        id: device.id,
+        host_name: device.host_name.clone(),
+    };
     ResultSummary {
         result_id: row.result_id.0,
         status: ResultStatus::from_code(row.status),

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use super::{Act, Draft, EVIDENCE_LIMIT, Standing, backoff, time};
 use crate::{
     api::{
-        Intent, IntentAction, Origin, Reason, Receipt, ReceiptOutcome, Receipts, Run, TriggerKind,
-        TriggerRef,
+        Intent, IntentAction, Origin, Reason, Receipt, ReceiptOutcome, Receipts, Run, TriggerKind, TriggerRef,
     },
     nas::{Context, Meaning},
     observe::{Answered, Bound, Call, Doing, Queue},
@@ -21,7 +20,12 @@ impl Draft<'_> {
             return Some(self.give_up(&intent, "another NAS answers under the server's address"));
         }
         // Invariant: without knowledge of our own call nothing is sent on an intent; it was found.
-        let call = self.observed.knowledge.call.clone().filter(|call| call.intent == intent.id)?;
+        let call = self
+            .observed
+            .knowledge
+            .call
+            .clone()
+            .filter(|call| call.intent == intent.id)?;
         match intent.action {
             IntentAction::Backup => self.settle_backup(&intent, &call),
             IntentAction::Cancel => self.settle_cancel(&intent, &call),
@@ -30,7 +34,13 @@ impl Draft<'_> {
     }
 
     fn is_other_nas(&self, intent: &Intent) -> bool {
-        let other = |then: &str| self.observed.server.serial.as_deref().is_some_and(|now| now != then);
+        let other = |then: &str| {
+            self.observed
+                .server
+                .serial
+                .as_deref()
+                .is_some_and(|now| now != then)
+        };
         intent.server_uid != self.observed.server.uid || intent.nas_serial.as_deref().is_some_and(other)
     }
 
@@ -45,14 +55,16 @@ impl Draft<'_> {
             Some(Answered::Applied) if self.is_overdue(intent) => {
                 Some(self.give_up(intent, "the NAS accepted the call and has shown no run for 24h"))
             }
-            Some(Answered::Applied) => {
-                Some(Standing::waiting(Reason::BackupRequested, "the NAS accepted the call; no run shows yet"))
-            }
+            Some(Answered::Applied) => Some(Standing::waiting(
+                Reason::BackupRequested,
+                "the NAS accepted the call; no run shows yet",
+            )),
             Some(Answered::Unknown) | None => match self.absence(call) {
                 Absence::Proven => self.again(intent),
-                Absence::Unprovable => {
-                    Some(self.give_up(intent, "the answer to the call is unknown and the NAS's queue cannot be read"))
-                }
+                Absence::Unprovable => Some(self.give_up(
+                    intent,
+                    "the answer to the call is unknown and the NAS's queue cannot be read",
+                )),
                 Absence::Open => Some(Standing::waiting(
                     Reason::BackupRequested,
                     "the answer to the call is unknown; looking for its run",
@@ -66,7 +78,9 @@ impl Draft<'_> {
         if self.task().is_none_or(|task| !is_same(task, intent)) {
             return false;
         }
-        let above = self.newest_backup_row().filter(|row| row.result_id.0 > intent.baseline_result_id);
+        let above = self
+            .newest_backup_row()
+            .filter(|row| row.result_id.0 > intent.baseline_result_id);
         if let Some(row) = above {
             let started = row.time_start;
             // With a run active before, its own row may come late: only one that began after the intent counts.
@@ -79,7 +93,10 @@ impl Draft<'_> {
                 return true;
             }
         }
-        let after = self.observed.inventory.is_some_and(|inventory| inventory.begun >= intent.recorded_at.0);
+        let after = self
+            .observed
+            .inventory
+            .is_some_and(|inventory| inventory.begun >= intent.recorded_at.0);
         let seen = self.doing();
         !intent.baseline_run_active && after && seen.is_certain_run()
     }
@@ -109,20 +126,33 @@ impl Draft<'_> {
         }
         if !self.observed.fresh {
             self.needs.fresh = true;
-            return Some(Standing::waiting(Reason::BackupRequested, "the call did not happen; looking again first"));
+            return Some(Standing::waiting(
+                Reason::BackupRequested,
+                "the call did not happen; looking again first",
+            ));
         }
         if self.doing().is_run() {
             // Somebody else's run came in between: it is waited for like any other, the trigger stays due.
             self.status.intent = None;
             return None;
         }
-        self.call(intent.action, intent.attempt.saturating_add(1), intent.triggers.clone(), Some(intent));
-        (self.act != Act::Nothing).then(|| Standing::waiting(Reason::BackupRequested, "asking the NAS once more"))
+        self.call(
+            intent.action,
+            intent.attempt.saturating_add(1),
+            intent.triggers.clone(),
+            Some(intent),
+        );
+        (self.act != Act::Nothing)
+            .then(|| Standing::waiting(Reason::BackupRequested, "asking the NAS once more"))
     }
 
     fn refused(&mut self, intent: &Intent, code: i64) -> Standing {
         let meaning = Meaning::of(code, Context::ActiveBackup);
-        let message = format!("the NAS refused {} with {code}: {}", super::action_verb(intent.action), meaning.describe());
+        let message = format!(
+            "the NAS refused {} with {code}: {}",
+            super::action_verb(intent.action),
+            meaning.describe()
+        );
         self.status.intent = None;
         if meaning.is_passing_refusal() {
             self.back_off();
@@ -164,13 +194,17 @@ impl Draft<'_> {
     pub(super) fn absence(&mut self, call: &Call) -> Absence {
         let settle = self.observed.server.settle;
         let over = call.settles_from + settle;
-        let Some(inventory) = self.observed.inventory else { return Absence::Open };
+        let Some(inventory) = self.observed.inventory else {
+            return Absence::Open;
+        };
         if inventory.begun < over {
             self.wake_at(over);
             return Absence::Open;
         }
         match (&inventory.queue, call.first_absence) {
-            (Queue::Read(_), Some(first)) if inventory.begun.duration_since(first) * 2 >= settle => Absence::Proven,
+            (Queue::Read(_), Some(first)) if inventory.begun.duration_since(first) * 2 >= settle => {
+                Absence::Proven
+            }
             (Queue::Unreadable, _) => Absence::Unprovable,
             (Queue::Read(_) | Queue::NotAsked, _) => Absence::Open,
         }
@@ -179,7 +213,9 @@ impl Draft<'_> {
     /// A cancel is settled by the run ending; it is sent once.
     fn settle_cancel(&mut self, intent: &Intent, call: &Call) -> Option<Standing> {
         match call.answered {
-            Some(Answered::NotDispatched | Answered::Withheld) if self.doing().is_run() => self.again_cancel(intent),
+            Some(Answered::NotDispatched | Answered::Withheld) if self.doing().is_run() => {
+                self.again_cancel(intent)
+            }
             Some(Answered::Refused(code)) => {
                 let meaning = Meaning::of(code, Context::ActiveBackup);
                 self.status.intent = None;
@@ -187,7 +223,10 @@ impl Draft<'_> {
                 let message = format!("the NAS refused cancel with {code}: {}", meaning.describe());
                 Some(Standing::blocked(Reason::CancelRefused, message))
             }
-            _ => Some(Standing::waiting(Reason::CancelRequested, "a cancel was sent; waiting for the run to end")),
+            _ => Some(Standing::waiting(
+                Reason::CancelRequested,
+                "a cancel was sent; waiting for the run to end",
+            )),
         }
     }
 
@@ -196,20 +235,33 @@ impl Draft<'_> {
             return Some(hold);
         }
         if self.observed.fresh {
-            self.call(IntentAction::Cancel, intent.attempt.saturating_add(1), Vec::new(), Some(intent));
+            self.call(
+                IntentAction::Cancel,
+                intent.attempt.saturating_add(1),
+                Vec::new(),
+                Some(intent),
+            );
         } else {
             self.needs.fresh = true;
         }
-        Some(Standing::waiting(Reason::CancelRequested, "asking the NAS to cancel the run"))
+        Some(Standing::waiting(
+            Reason::CancelRequested,
+            "asking the NAS to cancel the run",
+        ))
     }
 
     /// After the results were followed: a cancel whose run is over, or that finds the task idle, is done.
     pub(super) fn drop_finished_cancel(&mut self) {
-        let Some(intent) = self.status.intent.clone() else { return };
+        let Some(intent) = self.status.intent.clone() else {
+            return;
+        };
         if intent.action != IntentAction::Cancel || self.status.run.is_some() || self.doing().is_run() {
             return;
         }
-        let later = self.observed.inventory.is_some_and(|inventory| inventory.begun >= intent.recorded_at.0);
+        let later = self
+            .observed
+            .inventory
+            .is_some_and(|inventory| inventory.begun >= intent.recorded_at.0);
         if later && matches!(self.act, Act::Nothing) {
             self.status.intent = None;
             self.answer_cancel(ReceiptOutcome::NothingToCancel, None);
@@ -222,29 +274,36 @@ impl Draft<'_> {
             self.removed();
             return None;
         }
-        let working = self.doing() == Doing::Deleting || matches!(self.observed.bound, Bound::Missing | Bound::Replaced { .. });
+        let working = self.doing() == Doing::Deleting
+            || matches!(self.observed.bound, Bound::Missing | Bound::Replaced { .. });
         let progress = Standing::waiting(Reason::RemovalInProgress, "the NAS is removing the task");
         if working {
             return Some(progress);
         }
         match call.answered {
             Some(Answered::NotDispatched | Answered::Withheld) => {
+                // The guards decide anew; a pause keeps a lasting obstacle from becoming a loop.
+                let next = self.now + self.observed.server.settle;
                 self.status.intent = None;
+                self.status.next_attempt_time = Some(time(next));
+                self.wake_at(next);
                 None
             }
             Some(Answered::Refused(code)) => Some(self.removal_refused(code)),
-            Some(Answered::Applied) if self.is_overdue(intent) => {
-                Some(self.give_up(intent, "the NAS accepted the call and the task is still there after 24h"))
-            }
+            Some(Answered::Applied) if self.is_overdue(intent) => Some(self.give_up(
+                intent,
+                "the NAS accepted the call and the task is still there after 24h",
+            )),
             Some(Answered::Applied) => Some(progress),
             Some(Answered::Unknown) | None => match self.absence(call) {
                 Absence::Proven => {
                     self.status.intent = None;
                     None
                 }
-                Absence::Unprovable => {
-                    Some(self.give_up(intent, "the answer to the call is unknown and the NAS's queue cannot be read"))
-                }
+                Absence::Unprovable => Some(self.give_up(
+                    intent,
+                    "the answer to the call is unknown and the NAS's queue cannot be read",
+                )),
                 Absence::Open => Some(progress),
             },
         }
@@ -255,14 +314,22 @@ impl Draft<'_> {
         self.status.intent = None;
         self.back_off();
         let message = format!("the NAS refused remove with {code}: {}", meaning.describe());
-        let reason = if code == LOCKED_VERSION { Reason::VersionLocked } else { Reason::RemovalRefused };
+        let reason = if code == LOCKED_VERSION {
+            Reason::VersionLocked
+        } else {
+            Reason::RemovalRefused
+        };
         Standing::blocked(reason, message)
     }
 
     /// Whether the bound task is gone for certain.
     pub(super) fn is_gone(&mut self) -> bool {
-        let Some(inventory) = self.observed.inventory else { return false };
-        let Some(since) = self.observed.knowledge.absent_since else { return false };
+        let Some(inventory) = self.observed.inventory else {
+            return false;
+        };
+        let Some(since) = self.observed.knowledge.absent_since else {
+            return false;
+        };
         if !matches!(inventory.queue, Queue::Read(_)) {
             return false;
         }
@@ -284,7 +351,10 @@ impl Draft<'_> {
         binding.removed_by = Some(self.object.spec.removal.when);
         self.status.binding = Some(binding);
         self.finalizer = false;
-        self.standing = Some(Standing::fine(Reason::TaskRemoved, "the task was removed from the NAS as asked"));
+        self.standing = Some(Standing::fine(
+            Reason::TaskRemoved,
+            "the task was removed from the NAS as asked",
+        ));
     }
 
     /// Answers the tokens among triggers.
@@ -292,8 +362,13 @@ impl Draft<'_> {
         let now = self.now;
         let receipts = self.status.receipts.get_or_insert_default();
         for trigger in triggers {
-            let Some(slot) = receipt_of(receipts, trigger.kind) else { continue };
-            if let Some(receipt) = slot.as_mut().filter(|receipt| Some(&receipt.token) == trigger.token.as_ref()) {
+            let Some(slot) = receipt_of(receipts, trigger.kind) else {
+                continue;
+            };
+            if let Some(receipt) = slot
+                .as_mut()
+                .filter(|receipt| Some(&receipt.token) == trigger.token.as_ref())
+            {
                 finish_receipt(receipt, outcome, result, now);
             }
         }
@@ -302,8 +377,13 @@ impl Draft<'_> {
     /// Answers the cancel tokens that are on their way.
     pub(super) fn answer_cancel(&mut self, outcome: ReceiptOutcome, result: Option<i64>) {
         let now = self.now;
-        let Some(receipts) = &mut self.status.receipts else { return };
-        for receipt in [&mut receipts.cancel, &mut receipts.cancel_annotation].into_iter().flatten() {
+        let Some(receipts) = &mut self.status.receipts else {
+            return;
+        };
+        for receipt in [&mut receipts.cancel, &mut receipts.cancel_annotation]
+            .into_iter()
+            .flatten()
+        {
             if receipt.outcome == ReceiptOutcome::Accepted {
                 finish_receipt(receipt, outcome, result, now);
             }

@@ -28,18 +28,34 @@ pub enum StandingKind {
 
 impl Standing {
     pub(super) fn fine(reason: Reason, message: impl Into<String>) -> Self {
-        Self { kind: StandingKind::Fine, reason, message: message.into() }
+        Self {
+            kind: StandingKind::Fine,
+            reason,
+            message: message.into(),
+        }
     }
 
     pub(super) fn waiting(reason: Reason, message: impl Into<String>) -> Self {
-        Self { kind: StandingKind::Waiting, reason, message: message.into() }
+        Self {
+            kind: StandingKind::Waiting,
+            reason,
+            message: message.into(),
+        }
     }
 
     pub(super) fn blocked(reason: Reason, message: impl Into<String>) -> Self {
-        Self { kind: StandingKind::Blocked, reason, message: message.into() }
+        Self {
+            kind: StandingKind::Blocked,
+            reason,
+            message: message.into(),
+        }
     }
 
     pub(super) fn unknown(reason: Reason, message: impl Into<String>) -> Self {
-        Self { kind: StandingKind::Unknown, reason, message: message.into() }
+        Self {
+            kind: StandingKind::Unknown,
+            reason,
+            message: message.into(),
+        }
     }
 }

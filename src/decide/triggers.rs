@@ -6,8 +6,10 @@ use kube::ResourceExt;
 
 use super::{Act, Draft, Standing, is_deleted, settle::receipt_of, time};
 use crate::api::{
-    ANNOTATION_BACKUP, IntentAction, Reason, Receipt, ReceiptOutcome, RemovalWhen, TriggerKind, TriggerRef, WhenRunning,
+    ANNOTATION_BACKUP, IntentAction, Mode, Reason, Receipt, ReceiptOutcome, RemovalWhen, TriggerKind,
+    TriggerRef, WhenRunning,
 };
+use crate::observe::{Admission, Inventory};
 
 impl Draft<'_> {
     /// Starts what is due, or says why not.
@@ -36,11 +38,28 @@ impl Draft<'_> {
             return self.say(hold);
         }
         if self.doing().is_run() || self.status.run.is_some() {
-            return self.say(Standing::waiting(Reason::WaitingForRun, "due; waits for the run in progress to end"));
+            return self.say(Standing::waiting(
+                Reason::WaitingForRun,
+                "due; waits for the run in progress to end",
+            ));
         }
-        if let Some(next) = self.status.next_attempt_time.as_ref().map(|time| time.0).filter(|next| *next > self.now) {
+        if let Some(next) = self
+            .status
+            .next_attempt_time
+            .as_ref()
+            .map(|time| time.0)
+            .filter(|next| *next > self.now)
+        {
             self.wake_at(next);
-            return self.say(Standing::waiting(Reason::BackupRefused, format!("the NAS refused; next attempt at {next}")));
+            return self.say(Standing::waiting(
+                Reason::BackupRefused,
+                format!("the NAS refused; next attempt at {next}"),
+            ));
+        }
+        self.wants_start = true;
+        if let Admission::Queued { position, limit } = self.observed.admission {
+            let message = format!("due; number {position} in the queue of the server ({limit} runs at once)");
+            return self.say(Standing::waiting(Reason::Queued, message));
         }
         if !self.observed.fresh {
             self.needs.fresh = true;
@@ -49,14 +68,18 @@ impl Draft<'_> {
         self.call(IntentAction::Backup, 1, due.clone(), None);
         if self.act != Act::Nothing {
             self.accept(&due);
-            self.say(Standing::waiting(Reason::BackupRequested, "asking the NAS for a run"));
+            self.say(Standing::waiting(
+                Reason::BackupRequested,
+                "asking the NAS for a run",
+            ));
         }
     }
 
     /// Nothing starts for a task that is not bound, or that is about to be removed.
     fn standing_forbids(&self) -> bool {
         let removal = &self.object.spec.removal;
-        let removing = removal.when == RemovalWhen::Now && removal.not_after.as_ref().is_some_and(|t| t.0 >= self.now);
+        let removing =
+            removal.when == RemovalWhen::Now && removal.not_after.as_ref().is_some_and(|t| t.0 >= self.now);
         self.task().is_none() || removing
     }
 
@@ -64,37 +87,65 @@ impl Draft<'_> {
     fn due(&mut self) -> Vec<TriggerRef> {
         let spec = self.object.spec.triggers.request.clone();
         let annotation = self.object.annotations().get(ANNOTATION_BACKUP).cloned();
-        [(TriggerKind::Request, spec), (TriggerKind::RequestAnnotation, annotation)]
-            .into_iter()
-            .filter_map(|(kind, token)| Some((kind, token.filter(|token| !token.is_empty())?)))
-            .filter(|(kind, token)| self.is_due(*kind, token))
-            .map(|(kind, token)| TriggerRef { kind, token: Some(token), slot: None })
-            .collect()
+        [
+            (TriggerKind::Request, spec),
+            (TriggerKind::RequestAnnotation, annotation),
+        ]
+        .into_iter()
+        .filter_map(|(kind, token)| Some((kind, token.filter(|token| !token.is_empty())?)))
+        .filter(|(kind, token)| self.is_due(*kind, token))
+        .map(|(kind, token)| TriggerRef {
+            kind,
+            token: Some(token),
+            slot: None,
+        })
+        .collect()
     }
 
     fn is_due(&mut self, kind: TriggerKind, token: &str) -> bool {
         let receipts = self.status.receipts.get_or_insert_default();
-        let known = receipt_of(receipts, kind).and_then(|slot| slot.as_ref()).filter(|receipt| receipt.token == token);
+        let known = receipt_of(receipts, kind)
+            .and_then(|slot| slot.as_ref())
+            .filter(|receipt| receipt.token == token);
         let fresh_token = match known {
             None => true,
             Some(receipt) if receipt.outcome.is_final() => return false,
             Some(_) => false,
         };
         let of_token = |trigger: &TriggerRef| trigger.kind == kind && trigger.token.as_deref() == Some(token);
-        let in_intent = self.status.intent.as_ref().is_some_and(|intent| intent.triggers.iter().any(of_token));
-        let in_run = self.status.run.as_ref().is_some_and(|run| run.triggers.iter().any(of_token));
+        let in_intent = self
+            .status
+            .intent
+            .as_ref()
+            .is_some_and(|intent| intent.triggers.iter().any(of_token));
+        let in_run = self
+            .status
+            .run
+            .as_ref()
+            .is_some_and(|run| run.triggers.iter().any(of_token));
         if in_intent || in_run {
             return false;
         }
         if kind == TriggerKind::Request
-            && self.object.spec.triggers.request_not_after.as_ref().is_some_and(|limit| limit.0 < self.now)
+            && self
+                .object
+                .spec
+                .triggers
+                .request_not_after
+                .as_ref()
+                .is_some_and(|limit| limit.0 < self.now)
             && !self.is_suspended_silently()
         {
             self.finish_token(kind, token, ReceiptOutcome::Expired, None);
-            self.notice = Some((Reason::RequestExpired, format!("the request {token:?} was not started in time")));
+            self.notice = Some((
+                Reason::RequestExpired,
+                format!("the request {token:?} was not started in time"),
+            ));
             return false;
         }
-        let Ok(since) = token.parse::<Timestamp>() else { return true };
+        let Ok(since) = token.parse::<Timestamp>() else {
+            return true;
+        };
         if fresh_token && since > self.now {
             self.wake_at(since);
             return false;
@@ -107,7 +158,11 @@ impl Draft<'_> {
         if self.task().is_none() {
             return true;
         }
-        let skew = self.observed.inventory.and_then(super::super::observe::Inventory::skew).unwrap_or_default();
+        let skew = self
+            .observed
+            .inventory
+            .and_then(Inventory::skew)
+            .unwrap_or_default();
         let trusted = skew.abs() <= TRUSTED_SKEW;
         let success = self.status.last_success.as_ref().and_then(|result| {
             let started = result.start_time.as_ref()?.0 - skew;
@@ -122,14 +177,25 @@ impl Draft<'_> {
 
     /// Plan and Observe answer nothing, so that Enforce still finds what is due.
     fn is_suspended_silently(&self) -> bool {
-        self.observed.server.mode != crate::api::Mode::Enforce
+        self.observed.server.mode != Mode::Enforce
     }
 
-    fn finish_token(&mut self, kind: TriggerKind, token: &str, outcome: ReceiptOutcome, result_id: Option<i64>) {
+    fn finish_token(
+        &mut self,
+        kind: TriggerKind,
+        token: &str,
+        outcome: ReceiptOutcome,
+        result_id: Option<i64>,
+    ) {
         let now = time(self.now);
         let receipts = self.status.receipts.get_or_insert_default();
-        let Some(slot) = receipt_of(receipts, kind) else { return };
-        let accepted = slot.take().filter(|receipt| receipt.token == token).and_then(|receipt| receipt.accepted_at);
+        let Some(slot) = receipt_of(receipts, kind) else {
+            return;
+        };
+        let accepted = slot
+            .take()
+            .filter(|receipt| receipt.token == token)
+            .and_then(|receipt| receipt.accepted_at);
         *slot = Some(Receipt {
             token: token.to_owned(),
             outcome,
@@ -143,7 +209,9 @@ impl Draft<'_> {
         let now = time(self.now);
         let receipts = self.status.receipts.get_or_insert_default();
         for trigger in triggers {
-            let (Some(token), Some(slot)) = (&trigger.token, receipt_of(receipts, trigger.kind)) else { continue };
+            let (Some(token), Some(slot)) = (&trigger.token, receipt_of(receipts, trigger.kind)) else {
+                continue;
+            };
             if slot.as_ref().is_some_and(|receipt| receipt.token == *token) {
                 continue;
             }
@@ -168,7 +236,11 @@ impl Draft<'_> {
             ("activeDeadline", spec.active_deadline.is_some()),
             ("retries", spec.retries > 0),
         ];
-        let used: Vec<&str> = fields.into_iter().filter(|(_, used)| *used).map(|(name, _)| name).collect();
+        let used: Vec<&str> = fields
+            .into_iter()
+            .filter(|(_, used)| *used)
+            .map(|(name, _)| name)
+            .collect();
         (!used.is_empty()).then(|| used.join(", "))
     }
 }

@@ -99,8 +99,8 @@ fn outcome(answer: Answer) -> &'static str {
     match answer {
         Answer::Applied => "ok",
         Answer::Session { .. } => "session",
-        Answer::Refused { .. } => "refused",
-        Answer::Unknown {
+        Answer::Refused { .. }
+        | Answer::Unknown {
             why: UnknownWhy::Conflict(_) | UnknownWhy::Code(_),
         } => "refused",
         Answer::Unknown {

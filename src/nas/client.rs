@@ -8,17 +8,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
 use jiff::Timestamp;
 use rustls::ClientConfig;
-use secrecy::SecretString;
 use tokio::time::Instant;
 use totp_rs::Totp;
 use url::Url;
 
 use super::armed::{self, Armed};
 use super::error::{Call, Error};
-use super::login::{self, Route};
+use super::login;
 use super::model::{
     ActivityList, Catalogue, DeviceTaskList, DsmInfo, ResultPage, TaskId, TaskList, VersionList,
 };
@@ -27,6 +25,8 @@ use super::session::{Session, Sessions};
 use super::settings::{Credentials, Endpoint, Trust};
 use super::wire::{self, Fault};
 use super::{tls, transport};
+
+mod opening;
 
 const ENTRY: &str = "entry.cgi";
 
@@ -98,7 +98,7 @@ impl Client {
     pub fn new(endpoint: Endpoint, credentials: Credentials) -> Result<Self, Error> {
         check(&endpoint)?;
         let config = tls::config(&endpoint.trust)?;
-        let pool = transport::pool(config.clone(), endpoint.request_timeout)?;
+        let pool = transport::pool(config.clone())?;
         let totp = credentials.otp_secret.as_ref().map(login::totp).transpose()?;
         let tls = (endpoint.trust != Trust::Plaintext).then(|| Arc::new(config));
         let shared = Shared {
@@ -263,90 +263,6 @@ impl Client {
         }
     }
 
-    /// The session, and whether this call opened it. One login at a time; those who wait share its outcome.
-    async fn session(&self) -> Result<(Arc<Session>, bool), Error> {
-        let sessions = &self.shared.sessions;
-        let attempts = match sessions.current()? {
-            Ok(session) => return Ok((session, false)),
-            Err(attempts) => attempts,
-        };
-        let _flight = self.shared.flight.lock().await;
-        if let Ok(session) = sessions.current()? {
-            return Ok((session, false));
-        }
-        if let Some(error) = sessions.failure_since(attempts) {
-            return Err(error);
-        }
-        match self.log_in().await {
-            Ok((sid, token)) => Ok((sessions.opened(sid, token), true)),
-            Err((error, refused)) => {
-                sessions.failed(&error, refused);
-                Err(error)
-            }
-        }
-    }
-
-    /// One login. The error comes with whether the NAS refused it, which is for good.
-    async fn log_in(&self) -> Result<(SecretString, Option<HeaderValue>), (Error, bool)> {
-        let passing = |error| (error, false);
-        let route = self.login_route().await.map_err(passing)?;
-        let otp_code = self.otp_code().await;
-        let request = login::login(&route, &self.shared.credentials, otp_code.as_ref());
-        let after = self.shared.endpoint.request_timeout;
-        let outcome = self
-            .exchange(&route.path, &request, None, after, wire::login)
-            .await
-            .map_err(passing)?;
-        match outcome {
-            Outcome::Value(Read {
-                value: wire::LoginData { sid, token },
-                ..
-            }) => {
-                let token = token.as_deref().map(sensitive).transpose();
-                let token = token.map_err(|what| passing(unexpected(request.call, what)))?;
-                Ok((SecretString::from(sid), token))
-            }
-            Outcome::Code(code) => Err((Error::from_code(request.call, code), true)),
-        }
-    }
-
-    /// Asks once per client where to log in. An answer that cannot be read stands for the usual place.
-    async fn login_route(&self) -> Result<Route, Error> {
-        let request = request::api_info("SYNO.API.Auth,SYNO.ActiveBackup.Task");
-        let route = if let Some(route) = self.shared.sessions.route() {
-            route
-        } else {
-            let after = self.shared.endpoint.request_timeout;
-            let route = match self
-                .exchange("query.cgi", &request, None, after, wire::catalogue)
-                .await
-            {
-                Ok(Outcome::Value(read)) => Route::of(&read.value),
-                Ok(Outcome::Code(_)) | Err(Error::Unexpected { .. }) => Ok(Route::default()),
-                Err(error) => return Err(error),
-            };
-            self.shared.sessions.keep_route(route.clone());
-            route
-        };
-        route.map_err(|what| unexpected(request.call, what))
-    }
-
-    /// The code of this moment. DSM takes each code once, so a second login within 30 seconds waits for the next one.
-    async fn otp_code(&self) -> Option<SecretString> {
-        let totp = self.shared.totp.as_ref()?;
-        let sessions = &self.shared.sessions;
-        if let Some(used) = sessions.last_otp_step() {
-            let wait = login::seconds_until_after(used, login::unix_now());
-            // More than a step means that the clock was set back: waiting would not be bounded.
-            if (1..=30).contains(&wait) {
-                tokio::time::sleep(Duration::from_secs(wait)).await;
-            }
-        }
-        let now = login::unix_now();
-        sessions.note_otp_step(login::otp_step(now));
-        Some(SecretString::from(totp.generate(now).to_string()))
-    }
-
     /// One HTTP request and its answer, parsed and reported to the observer.
     async fn exchange<T>(
         &self,
@@ -457,12 +373,6 @@ fn unexpected(call: Call, what: &str) -> Error {
         call,
         what: what.to_owned(),
     }
-}
-
-fn sensitive(token: &str) -> Result<HeaderValue, &'static str> {
-    let mut value = HeaderValue::from_str(token).map_err(|_| "a token that cannot be a header")?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 fn read_outcome<T>(call: Call, outcome: &Result<Outcome<T>, Error>) -> &'static str {

@@ -207,9 +207,10 @@ impl<'de, T: for<'any> Deserialize<'any>> Visitor<'de> for ObjectVisitor<T> {
 }
 
 /// A list of objects. Elements that are no objects are counted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default, Clone)]
 pub(super) enum Rows<T> {
     /// The key is absent.
+    #[default]
     Absent,
     /// The key holds `null`.
     Null,
@@ -219,18 +220,12 @@ pub(super) enum Rows<T> {
     List { rows: Vec<T>, unreadable: usize },
 }
 
-impl<T> Default for Rows<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
-}
-
 impl<T> Rows<T> {
     /// The rows where a list is optional; everything else is an empty list.
-    pub(super) fn or_empty(self) -> Vec<T> {
+    pub(super) fn or_empty(&self) -> &[T] {
         match self {
             Self::List { rows, .. } => rows,
-            Self::Absent | Self::Null | Self::Other => Vec::new(),
+            Self::Absent | Self::Null | Self::Other => &[],
         }
     }
 }

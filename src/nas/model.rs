@@ -335,11 +335,16 @@ pub struct ActivityList {
 }
 
 impl ActivityList {
-    /// Whether a job that is not in the list neither runs nor waits.
+    /// Whether a backup or a deletion of a task that is not in the list neither runs nor waits. A row that names no task
+    /// spoils that, unless it is known to be about something else.
     #[must_use]
     pub fn is_complete(&self) -> bool {
+        let tells = |activity: &Activity| {
+            let elsewhere = |action| action & (job_action::BACKUP | job_action::DELETE_TARGET) == 0;
+            activity.task_id.is_some() || activity.action.is_some_and(elsewhere)
+        };
         is_complete(self.activities.len(), self.total, self.unreadable_rows)
-            && self.activities.iter().all(|activity| activity.task_id.is_some())
+            && self.activities.iter().all(tells)
     }
 }
 
@@ -361,7 +366,7 @@ pub struct Activity {
 }
 
 /// The answer of `SYNO.DSM.Info` `getinfo`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DsmInfo {
     /// Such as `DS918+`.
     pub model: Option<String>,

@@ -28,8 +28,8 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
-/// The pool. `connect_timeout` bounds connections that are being opened after their request gave up.
-pub(super) fn pool(tls: ClientConfig, connect_timeout: Duration) -> Result<reqwest::Client, Error> {
+/// The pool. It has no timeouts of its own: each request has one for everything, from the connection to the last byte.
+pub(super) fn pool(tls: ClientConfig) -> Result<reqwest::Client, Error> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .http1_only()
@@ -38,7 +38,6 @@ pub(super) fn pool(tls: ClientConfig, connect_timeout: Duration) -> Result<reqwe
         .referer(false)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .connect_timeout(connect_timeout)
         // DSM closes idle connections after 20 seconds; using one that it is about to close costs a failed read.
         .pool_idle_timeout(Duration::from_secs(15))
         .user_agent(concat!("abb-operator/", env!("CARGO_PKG_VERSION")))
@@ -70,7 +69,7 @@ pub(super) async fn post(
             call,
             what: format!("more than {MAX_ANSWER} bytes"),
         }),
-        Ok(Err(error)) => Err(sort(error.without_url(), call, after)),
+        Ok(Err(error)) => Err(sort(&error.without_url(), call, after)),
         Err(_) => Err(Error::Timeout { call, after }),
     }
 }
@@ -95,8 +94,8 @@ pub(super) fn http_date(value: &HeaderValue) -> Option<Timestamp> {
     Some(zoned.timestamp())
 }
 
-fn sort(error: reqwest::Error, call: Call, after: Duration) -> Error {
-    if let Some(source) = certificate_fault(&error) {
+fn sort(error: &reqwest::Error, call: Call, after: Duration) -> Error {
+    if let Some(source) = certificate_fault(error) {
         Error::CertificateRejected { call, source }
     } else if error.is_timeout() {
         Error::Timeout { call, after }
@@ -108,7 +107,7 @@ fn sort(error: reqwest::Error, call: Call, after: Duration) -> Error {
     } else {
         Error::Unreachable {
             call,
-            source: Cause::of(&error),
+            source: Cause::of(error),
         }
     }
 }

@@ -10,9 +10,11 @@ use serde::Deserialize;
 
 use super::lenient::{Object, Rows, Scalar};
 use super::model::{
-    Activity, ActivityList, ApiEntry, Catalogue, Device, DeviceTask, DeviceTaskList, DsmInfo, Progress,
-    ResultDevice, ResultId, ResultPage, ResultRow, Task, TaskId, TaskList, UniqueKey, Version, VersionList,
+    ActivityList, ApiEntry, Catalogue, DeviceTask, DeviceTaskList, DsmInfo, ResultPage, TaskList, VersionList,
 };
+use rows::{ActivityRow, ResultPart, TaskRow, VersionRow, activity, result, task, version};
+
+mod rows;
 
 /// Why an answer holds no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,9 +86,9 @@ fn required<T>(rows: Rows<T>, total: Option<u64>, missing: &'static str) -> Resu
 }
 
 /// Converts each row and counts the ones that cannot be.
-fn convert<T, U>(rows: Vec<T>, unreadable: &mut usize, into: impl Fn(T) -> Option<U>) -> Vec<U> {
+fn convert<T, U>(rows: &[T], unreadable: &mut usize, into: impl Fn(&T) -> Option<U>) -> Vec<U> {
     let before = rows.len();
-    let converted: Vec<U> = rows.into_iter().filter_map(into).collect();
+    let converted: Vec<U> = rows.iter().filter_map(into).collect();
     *unreadable += before - converted.len();
     converted
 }
@@ -99,136 +101,12 @@ struct TasksData {
     total: Scalar,
 }
 
-#[derive(Deserialize)]
-struct TaskRow {
-    #[serde(default)]
-    task_id: Scalar,
-    #[serde(default)]
-    task_name: Scalar,
-    #[serde(default)]
-    unikey: Scalar,
-    #[serde(default)]
-    unique_id: Scalar,
-    #[serde(default)]
-    backup_type: Scalar,
-    #[serde(default)]
-    source_type: Scalar,
-    #[serde(default)]
-    device_count: Scalar,
-    #[serde(default)]
-    devices: Rows<DeviceRow>,
-    #[serde(default)]
-    device_info: Object<DeviceRow>,
-    #[serde(default)]
-    share_name: Scalar,
-    #[serde(default)]
-    version_count: Scalar,
-    #[serde(default)]
-    versions: Rows<VersionRow>,
-    #[serde(default)]
-    next_trigger_time: Scalar,
-    #[serde(default)]
-    allow_manual_backup: Scalar,
-    #[serde(default)]
-    status: Scalar,
-    #[serde(default)]
-    target_status: Scalar,
-    #[serde(default)]
-    progress: Object<ProgressPart>,
-    #[serde(default)]
-    last_result: Object<ResultPart>,
-}
-
-#[derive(Deserialize)]
-struct DeviceRow {
-    #[serde(default)]
-    device_id: Scalar,
-    #[serde(default)]
-    host_name: Scalar,
-    #[serde(default)]
-    os_name: Scalar,
-}
-
-#[derive(Deserialize)]
-struct VersionRow {
-    #[serde(default)]
-    version_id: Scalar,
-    #[serde(default)]
-    status: Scalar,
-    #[serde(default)]
-    time_start: Scalar,
-    #[serde(default)]
-    time_end: Scalar,
-    #[serde(default)]
-    locked: Scalar,
-    #[serde(default)]
-    used_size: Scalar,
-}
-
-#[derive(Deserialize)]
-struct ProgressPart {
-    #[serde(default)]
-    running_task_status: Scalar,
-    #[serde(default)]
-    percentage: Scalar,
-    #[serde(default)]
-    transfered_bytes: Scalar,
-    #[serde(default)]
-    transferred_bytes: Scalar,
-    #[serde(default)]
-    total_bytes: Scalar,
-    #[serde(default)]
-    pid: Scalar,
-}
-
-#[derive(Deserialize)]
-struct ResultPart {
-    #[serde(default)]
-    result_id: Scalar,
-    #[serde(default)]
-    activity_uuid: Scalar,
-    #[serde(default)]
-    task_id: Scalar,
-    #[serde(default)]
-    task_name: Scalar,
-    #[serde(default)]
-    backup_type: Scalar,
-    #[serde(default)]
-    job_action: Scalar,
-    #[serde(default)]
-    status: Scalar,
-    #[serde(default)]
-    time_start: Scalar,
-    #[serde(default)]
-    time_end: Scalar,
-    #[serde(default)]
-    success_count: Scalar,
-    #[serde(default)]
-    warning_count: Scalar,
-    #[serde(default)]
-    error_count: Scalar,
-    #[serde(default)]
-    none_count: Scalar,
-    #[serde(default)]
-    transfered_bytes: Scalar,
-    #[serde(default)]
-    transferred_bytes: Scalar,
-    #[serde(default)]
-    task_config: Object<TaskConfigPart>,
-}
-
-#[derive(Deserialize)]
-struct TaskConfigPart {
-    #[serde(default)]
-    device_list: Rows<DeviceRow>,
-}
-
 /// The answer of `Task.list`.
 pub(super) fn task_list(body: &[u8]) -> Result<TaskList, Fault> {
     let TasksData { tasks, total } = data(body)?;
     let total = total.uint();
     let (rows, mut unreadable_rows) = required(tasks, total, "no list of tasks")?;
-    let tasks = convert(rows, &mut unreadable_rows, task);
+    let tasks = convert(&rows, &mut unreadable_rows, task);
     Ok(TaskList {
         tasks,
         total,
@@ -241,7 +119,7 @@ pub(super) fn device_task_list(body: &[u8]) -> Result<DeviceTaskList, Fault> {
     let TasksData { tasks, total } = data(body)?;
     let total = total.uint();
     let (rows, mut unreadable_rows) = required(tasks, total, "no list of tasks")?;
-    let tasks = convert(rows, &mut unreadable_rows, |row| {
+    let tasks = convert(&rows, &mut unreadable_rows, |row| {
         let unique_id = row.unique_id.text();
         task(row).map(|task| DeviceTask { unique_id, task })
     });
@@ -249,110 +127,6 @@ pub(super) fn device_task_list(body: &[u8]) -> Result<DeviceTaskList, Fault> {
         tasks,
         total,
         unreadable_rows,
-    })
-}
-
-fn task(row: TaskRow) -> Option<Task> {
-    let versions = match row.versions {
-        Rows::List { rows, .. } => Some(rows.into_iter().filter_map(version).collect()),
-        Rows::Absent | Rows::Null | Rows::Other => None,
-    };
-    Some(Task {
-        id: TaskId(row.task_id.int()?),
-        name: row.task_name.text().unwrap_or_default(),
-        unique_key: row.unikey.text().and_then(UniqueKey::new),
-        backup_type: row.backup_type.int(),
-        source_type: row.source_type.int(),
-        device_count: row.device_count.int(),
-        devices: row
-            .devices
-            .or_empty()
-            .into_iter()
-            .chain(row.device_info.0)
-            .map(device)
-            .collect(),
-        share_name: row.share_name.text(),
-        version_count: row.version_count.int(),
-        versions,
-        next_trigger_time: row.next_trigger_time.seconds(),
-        allow_manual_backup: row.allow_manual_backup.flag(),
-        status: row.status.text(),
-        target_status: row.target_status.text(),
-        progress: row.progress.0.and_then(progress),
-        last_result: row.last_result.0.and_then(result),
-    })
-}
-
-fn device(row: DeviceRow) -> Device {
-    Device {
-        id: row.device_id.int(),
-        host_name: row.host_name.text().unwrap_or_default(),
-        os_name: row.os_name.text(),
-    }
-}
-
-fn version(row: VersionRow) -> Option<Version> {
-    Some(Version {
-        id: row.version_id.int()?,
-        status: row.status.int(),
-        time_start: row.time_start.seconds(),
-        time_end: row.time_end.seconds(),
-        locked: row.locked.flag().unwrap_or(false),
-        used_size: row.used_size.uint(),
-    })
-}
-
-fn progress(part: ProgressPart) -> Option<Progress> {
-    let progress = Progress {
-        running_task_status: part.running_task_status.int(),
-        percentage: part.percentage.number(),
-        transferred_bytes: part.transfered_bytes.uint().or(part.transferred_bytes.uint()),
-        total_bytes: part.total_bytes.uint(),
-        pid: part.pid.int(),
-    };
-    let Progress {
-        running_task_status,
-        percentage,
-        transferred_bytes,
-        total_bytes,
-        pid,
-    } = &progress;
-    let idle = running_task_status.is_none()
-        && percentage.is_none()
-        && transferred_bytes.is_none()
-        && total_bytes.is_none()
-        && pid.is_none_or(|pid| pid == 0);
-    (!idle).then_some(progress)
-}
-
-fn result(part: ResultPart) -> Option<ResultRow> {
-    let devices = part
-        .task_config
-        .0
-        .map(|config| config.device_list.or_empty())
-        .unwrap_or_default();
-    Some(ResultRow {
-        result_id: ResultId(part.result_id.int()?),
-        activity_uuid: part.activity_uuid.text(),
-        task_id: part.task_id.int().map(TaskId),
-        task_name: part.task_name.text(),
-        backup_type: part.backup_type.int(),
-        job_action: part.job_action.int()?,
-        status: part.status.int()?,
-        time_start: part.time_start.seconds(),
-        time_end: part.time_end.seconds(),
-        success_count: part.success_count.int(),
-        warning_count: part.warning_count.int(),
-        error_count: part.error_count.int(),
-        none_count: part.none_count.int(),
-        transferred_bytes: part.transfered_bytes.uint().or(part.transferred_bytes.uint()),
-        devices: devices
-            .into_iter()
-            .map(|row| ResultDevice {
-                id: row.device_id.int(),
-                host_name: row.host_name.text().unwrap_or_default(),
-            })
-            .collect(),
     })
 }
 
@@ -368,7 +142,7 @@ pub(super) fn result_page(body: &[u8]) -> Result<ResultPage, Fault> {
     let Data { results, count } = data(body)?;
     let count = count.uint();
     let (rows, mut unreadable_rows) = required(results, count, "no list of results")?;
-    let mut rows = convert(rows, &mut unreadable_rows, result);
+    let mut rows = convert(&rows, &mut unreadable_rows, result);
     rows.sort_by_key(|row| std::cmp::Reverse(row.result_id));
     Ok(ResultPage {
         rows,
@@ -389,49 +163,12 @@ pub(super) fn version_list(body: &[u8]) -> Result<VersionList, Fault> {
     let Data { versions, total } = data(body)?;
     let total = total.uint();
     let (rows, mut unreadable_rows) = required(versions, total, "no list of versions")?;
-    let versions = convert(rows, &mut unreadable_rows, version);
+    let versions = convert(&rows, &mut unreadable_rows, version);
     Ok(VersionList {
         versions,
         total,
         unreadable_rows,
     })
-}
-
-/// One row: the fields of the job are in `job`, or at the top.
-#[derive(Deserialize)]
-struct ActivityRow {
-    #[serde(default)]
-    job: Object<JobPart>,
-    #[serde(default)]
-    task: Object<JobPart>,
-    #[serde(default)]
-    task_id: Scalar,
-    #[serde(default)]
-    action: Scalar,
-    #[serde(default)]
-    status: Scalar,
-    #[serde(default)]
-    stage: Scalar,
-    #[serde(default)]
-    job_id: Scalar,
-    #[serde(default)]
-    user_name: Scalar,
-}
-
-#[derive(Deserialize, Default)]
-struct JobPart {
-    #[serde(default)]
-    task_id: Scalar,
-    #[serde(default)]
-    action: Scalar,
-    #[serde(default)]
-    status: Scalar,
-    #[serde(default)]
-    stage: Scalar,
-    #[serde(default)]
-    job_id: Scalar,
-    #[serde(default)]
-    user_name: Scalar,
 }
 
 /// The answer of `Overview.list_activity`.
@@ -446,30 +183,12 @@ pub(super) fn activity_list(body: &[u8]) -> Result<ActivityList, Fault> {
     let Data { activity_list, total } = data(body)?;
     let total = total.uint();
     let (rows, unreadable_rows) = required(activity_list, total, "no list of activities")?;
-    let activities = rows.into_iter().map(activity).collect();
+    let activities = rows.iter().map(activity).collect();
     Ok(ActivityList {
         activities,
         total,
         unreadable_rows,
     })
-}
-
-fn activity(row: ActivityRow) -> Activity {
-    let job = row.job.0.unwrap_or_default();
-    let task = row.task.0.unwrap_or_default();
-    Activity {
-        task_id: job
-            .task_id
-            .int()
-            .or(row.task_id.int())
-            .or(task.task_id.int())
-            .map(TaskId),
-        action: job.action.int().or(row.action.int()),
-        status: job.status.int().or(row.status.int()),
-        stage: job.stage.int().or(row.stage.int()),
-        job_id: job.job_id.int().or(row.job_id.int()),
-        user_name: job.user_name.text().or_else(|| row.user_name.text()),
-    }
 }
 
 /// The answer of `SYNO.DSM.Info` `getinfo`.
@@ -554,3 +273,6 @@ pub(super) fn login(body: &[u8]) -> Result<LoginData, Fault> {
         token: synotoken.text(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,21 +41,38 @@ pub struct Claim {
 /// Finds the task an object means.
 #[must_use]
 pub fn bind<'a>(task: &BackupTask, inventory: Option<&'a Inventory>, serial: Option<&str>) -> Bound<'a> {
-    let Some(inventory) = inventory else { return Bound::Unread };
+    let Some(inventory) = inventory else {
+        return Bound::Unread;
+    };
     let binding = task.status.as_ref().and_then(|status| status.binding.as_ref());
     let binding = binding.filter(|binding| binding.selector == task.spec.task);
     let matches = select(&task.spec.task, inventory);
-    let Some(Binding { unique_key: Some(key), nas_serial, .. }) = binding else { return only(&matches) };
+    let Some(Binding {
+        unique_key: Some(key),
+        nas_serial,
+        ..
+    }) = binding
+    else {
+        return only(&matches);
+    };
     if let (Some(old), Some(new)) = (nas_serial.as_deref(), serial)
         && old != new
     {
-        return Bound::Replaced { by: format!("serial {new}") };
+        return Bound::Replaced {
+            by: format!("serial {new}"),
+        };
     }
     let wanted = task.annotations().get(ANNOTATION_REBIND).unwrap_or(key);
-    let same: Vec<&Task> = inventory.tasks.iter().filter(|t| key_of(t) == Some(wanted)).collect();
+    let same: Vec<&Task> = inventory
+        .tasks
+        .iter()
+        .filter(|t| key_of(t) == Some(wanted))
+        .collect();
     match (same.as_slice(), matches.first()) {
         ([found], _) => Bound::To(found),
-        ([], Some(other)) if matches.len() == 1 => Bound::Replaced { by: key_of(other).unwrap_or("").to_owned() },
+        ([], Some(other)) if matches.len() == 1 => Bound::Replaced {
+            by: key_of(other).unwrap_or("").to_owned(),
+        },
         ([], _) => Bound::Missing,
         (several, _) => Bound::Ambiguous(several.len()),
     }
@@ -99,12 +116,19 @@ pub fn claims(bound: &[(&BackupTask, Bound<'_>)]) -> Vec<Claim> {
     bound
         .iter()
         .map(|(object, binding)| {
-            let Bound::To(task) = binding else { return Claim::default() };
+            let Bound::To(task) = binding else {
+                return Claim::default();
+            };
             let rivals = by_task.get(&task.id).map_or(&[][..], Vec::as_slice);
             let others = || rivals.iter().filter(|other| other.uid() != object.uid());
             Claim {
-                owner: others().filter(|other| age(other) < age(object)).min_by_key(|o| age(o)).map(|o| o.name_any()),
-                other: others().find(|other| other.metadata.deletion_timestamp.is_none()).map(|o| o.name_any()),
+                owner: others()
+                    .filter(|other| age(other) < age(object))
+                    .min_by_key(|o| age(o))
+                    .map(|o| o.name_any()),
+                other: others()
+                    .find(|other| other.metadata.deletion_timestamp.is_none())
+                    .map(|o| o.name_any()),
             }
         })
         .collect()

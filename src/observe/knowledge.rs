@@ -56,7 +56,12 @@ impl Knowledge {
             (None, _) => self.call = None,
             (Some(intent), Some(call)) if call.intent == intent.id => {}
             (Some(intent), _) => {
-                let call = Call { intent: intent.id.clone(), answered: None, settles_from: now, first_absence: None };
+                let call = Call {
+                    intent: intent.id.clone(),
+                    answered: None,
+                    settles_from: now,
+                    first_absence: None,
+                };
                 self.call = Some(call);
             }
         }
@@ -89,9 +94,19 @@ impl Knowledge {
 
 /// Whether a job still deletes the object's task.
 fn deletion_shows(object: &BackupTask, inventory: &Inventory) -> bool {
-    let Queue::Read(jobs) = &inventory.queue else { return false };
-    let Some(id) = object.status.as_ref().and_then(|s| s.task.as_ref()).map(|task| task.id) else { return false };
+    let Queue::Read(jobs) = &inventory.queue else {
+        return false;
+    };
+    let Some(id) = object
+        .status
+        .as_ref()
+        .and_then(|s| s.task.as_ref())
+        .map(|task| task.id)
+    else {
+        return false;
+    };
     jobs.iter().any(|job| {
-        job.task_id.is_some_and(|task| task.0 == id) && job.action == Some(crate::nas::job_action::DELETE_TARGET)
+        job.task_id.is_some_and(|task| task.0 == id)
+            && job.action == Some(crate::nas::job_action::DELETE_TARGET)
     })
 }

@@ -95,6 +95,20 @@ pub enum Reach {
     },
 }
 
+/// Whether it is a task's turn to start a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may start.
+    Open,
+    /// Others come first.
+    Queued {
+        /// Its place in the queue, from 1.
+        position: usize,
+        /// `limits.maxConcurrentRuns`.
+        limit: usize,
+    },
+}
+
 /// All that `decide` may know about one task.
 #[derive(Clone, Debug)]
 pub struct Observation<'a> {
@@ -110,6 +124,8 @@ pub struct Observation<'a> {
     pub bound: Bound<'a>,
     /// Whether the object may act for it.
     pub claim: Claim,
+    /// Whether it is the task's turn to start a run.
+    pub admission: Admission,
     /// Backup results of the task, newest first, where they were asked for.
     pub results: Option<&'a [ResultRow]>,
     /// Versions of the task, where they were asked for.
@@ -139,7 +155,10 @@ impl Doing {
     /// Whether a run occupies the task.
     #[must_use]
     pub fn is_run(self) -> bool {
-        matches!(self, Self::PerhapsRunning | Self::Waiting | Self::Running | Self::Canceling)
+        matches!(
+            self,
+            Self::PerhapsRunning | Self::Waiting | Self::Running | Self::Canceling
+        )
     }
 
     /// Whether that is certain, not only an unfinished row.
@@ -153,7 +172,11 @@ impl Doing {
 #[must_use]
 pub fn doing(task: &Task, queue: &Queue) -> Doing {
     let from_queue = match queue {
-        Queue::Read(jobs) => jobs.iter().filter(|job| job.task_id == Some(task.id)).map(of_job).max(),
+        Queue::Read(jobs) => jobs
+            .iter()
+            .filter(|job| job.task_id == Some(task.id))
+            .map(of_job)
+            .max(),
         Queue::NotAsked | Queue::Unreadable => None,
     };
     let from_status = match task.status.as_deref() {
@@ -173,9 +196,15 @@ pub fn doing(task: &Task, queue: &Queue) -> Doing {
     };
     // A row of progress is closer to the run than the coarse status text.
     let certain = from_queue.unwrap_or(Doing::Nothing).max(from_status);
-    let certain = if from_progress == Doing::Nothing || certain == Doing::Deleting { certain } else { from_progress };
+    let certain = if from_progress == Doing::Nothing || certain == Doing::Deleting {
+        certain
+    } else {
+        from_progress
+    };
     match &task.last_result {
-        Some(row) if certain == Doing::Nothing && row.is_backup() && !row.is_finished() => Doing::PerhapsRunning,
+        Some(row) if certain == Doing::Nothing && row.is_backup() && !row.is_finished() => {
+            Doing::PerhapsRunning
+        }
         _ => certain,
     }
 }

@@ -15,7 +15,12 @@ const HISTORY: u64 = 50;
 /// Reads all tasks of the NAS, and its job queue if asked. Network: one call, one more for the queue, and one
 /// per further page where the NAS answers in pages.
 pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Inventory, Error> {
-    let query = ListTasks { load_result: true, load_devices: true, load_status: true, ..ListTasks::default() };
+    let query = ListTasks {
+        load_result: true,
+        load_devices: true,
+        load_status: true,
+        ..ListTasks::default()
+    };
     let first = client.list_tasks(&query).await?;
     let (begun, nas_time) = (first.begun, first.nas_date);
     let mut list = first.value;
@@ -24,16 +29,31 @@ pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Invento
         if list.is_complete() || list.unreadable_rows > 0 || list.tasks.is_empty() {
             break;
         }
-        let page = ListTasks { offset: Some(list.tasks.len() as u64), limit: Some(PAGE), ..query.clone() };
+        let page = ListTasks {
+            offset: Some(list.tasks.len() as u64),
+            limit: Some(PAGE),
+            ..query.clone()
+        };
         let next = client.list_tasks(&page).await?.value;
         let before = list.tasks.len();
-        list.tasks.extend(next.tasks.into_iter().filter(|task| seen.insert(task.id)));
+        list.tasks
+            .extend(next.tasks.into_iter().filter(|task| seen.insert(task.id)));
         if list.tasks.len() == before {
             break;
         }
     }
-    let queue = if with_queue { read_queue(client).await } else { Queue::NotAsked };
-    Ok(Inventory { begun, nas_time, complete: list.is_complete(), tasks: list.tasks, queue })
+    let queue = if with_queue {
+        read_queue(client).await
+    } else {
+        Queue::NotAsked
+    };
+    Ok(Inventory {
+        begun,
+        nas_time,
+        complete: list.is_complete(),
+        tasks: list.tasks,
+        queue,
+    })
 }
 
 /// A queue that cannot be read is an observation: absence then proves nothing.
@@ -59,9 +79,18 @@ pub async fn read_results(client: &Client, task: TaskId) -> Result<Vec<ResultRow
 
 /// Reads the versions of one task.
 pub async fn read_versions(client: &Client, task: TaskId) -> Result<Vec<Version>, Error> {
-    let query = ListTasks { load_versions: true, task_id: Some(task), ..ListTasks::default() };
+    let query = ListTasks {
+        load_versions: true,
+        task_id: Some(task),
+        ..ListTasks::default()
+    };
     let list = client.list_tasks(&query).await?.value;
-    match list.tasks.into_iter().find(|row| row.id == task).and_then(|row| row.versions) {
+    match list
+        .tasks
+        .into_iter()
+        .find(|row| row.id == task)
+        .and_then(|row| row.versions)
+    {
         Some(versions) => Ok(versions),
         None => Ok(client.list_versions(task).await?.value.versions),
     }

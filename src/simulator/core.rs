@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::call::{Answer, ApiCall, Delivery, Failure, Reply, envelope};
 use super::catalogue;
 use super::control::PackageState;
-use super::faults::{FaultKind, Faults};
+use super::faults::Faults;
 use super::jobs::Job;
 use super::ledger::{Effect, Ledger, Origin, RequestRecord, rfc3339};
 use super::results::{LogRow, ResultRow};
@@ -22,7 +22,7 @@ use super::tasks::Task;
 use super::{Error, Fault};
 
 /// Longest time a job can take; stands for "never" in arithmetic that must not overflow.
-const LONGEST: i64 = 1 << 52;
+pub(super) const LONGEST: i64 = 1 << 52;
 
 /// A simulated NAS.
 #[derive(Debug)]
@@ -46,20 +46,20 @@ pub struct Nas {
     pub(super) package: PackageState,
     pub(super) last_job: i64,
     pub(super) last_result: i64,
-    late: Vec<Late>,
+    pub(super) late: Vec<Late>,
     collectable: BTreeMap<u64, Reply>,
 }
 
 /// A call whose effect is still to come.
 #[derive(Debug)]
-struct Late {
-    due: i64,
-    seq: u64,
-    call: ApiCall,
+pub(super) struct Late {
+    pub(super) due: i64,
+    pub(super) seq: u64,
+    pub(super) call: ApiCall,
     /// Account of the session it came in with; sessions are checked on arrival.
-    user: Option<String>,
+    pub(super) user: Option<String>,
     /// Whether somebody waits for the answer.
-    wanted: bool,
+    pub(super) wanted: bool,
 }
 
 impl Nas {
@@ -187,108 +187,12 @@ impl Nas {
                 ..Reply::json(envelope(&answer))
             };
         };
-        let (reply, outcome) = match fault {
-            FaultKind::LoseReplyBefore => (Reply::of(Delivery::Lost), "lost".to_owned()),
-            FaultKind::Hang => (Reply::of(Delivery::Hang), "hang".to_owned()),
-            FaultKind::Html => (Reply::of(Delivery::Html), "html".to_owned()),
-            FaultKind::Http { status } => (Reply::of(Delivery::Status(status)), format!("http {status}")),
-            FaultKind::ErrorCode { code } => {
-                (Reply::json(envelope(&Err(Failure::code(code)))), code.to_string())
-            }
-            FaultKind::ExpireSession => {
-                self.sessions.drop_one(call.sid.as_deref());
-                (Reply::json(envelope(&Err(Failure::code(119)))), "119".to_owned())
-            }
-            FaultKind::Delay {
-                milliseconds,
-                before_effect: true,
-            } => self.postpone(seq, call, milliseconds, true),
-            FaultKind::LateEffect { milliseconds } => self.postpone(seq, call, milliseconds, false),
-            after => self.spoil(call, after),
-        };
+        let (reply, outcome) = self.suffer(seq, call, fault);
         self.ledger.answered(seq, outcome);
         reply
     }
 
-    /// Lets the effect take place and spoils the answer.
-    fn spoil(&mut self, call: &ApiCall, fault: FaultKind) -> (Reply, String) {
-        let (mut answer, cookies) = self.perform(call);
-        let done = outcome(&answer);
-        let (reply, outcome) = match fault {
-            FaultKind::LoseReplyAfter => (Reply::of(Delivery::Lost), format!("lost {done}")),
-            FaultKind::EmptyBody => (Reply::of(Delivery::Empty), format!("empty {done}")),
-            FaultKind::CutBody => (Reply::of(Delivery::Cut(envelope(&answer))), format!("cut {done}")),
-            FaultKind::ErrorCodeAfter { code } => (
-                Reply::json(envelope(&Err(Failure::code(code)))),
-                format!("{code} {done}"),
-            ),
-            FaultKind::WrongType => (
-                Reply::json(json!({"data": "unexpected", "success": "yes"})),
-                format!("wrong type {done}"),
-            ),
-            FaultKind::Delay { milliseconds, .. } => (
-                Reply {
-                    hold_milliseconds: milliseconds,
-                    ..Reply::json(envelope(&answer))
-                },
-                done,
-            ),
-            FaultKind::MissingRows { task_ids } => {
-                drop_rows(&mut answer, &task_ids);
-                (Reply::json(envelope(&answer)), done)
-            }
-            FaultKind::ShortPage { rows } => {
-                for_rows(&mut answer, |list, _| list.truncate(rows));
-                (Reply::json(envelope(&answer)), done)
-            }
-            FaultKind::LoseReplyBefore
-            | FaultKind::ErrorCode { .. }
-            | FaultKind::ExpireSession
-            | FaultKind::Http { .. }
-            | FaultKind::Html
-            | FaultKind::LateEffect { .. }
-            | FaultKind::Hang => (Reply::json(envelope(&answer)), done),
-        };
-        (Reply { cookies, ..reply }, outcome)
-    }
-
-    /// Checks a call now and lets its effect take place later.
-    fn postpone(&mut self, seq: u64, call: &ApiCall, milliseconds: u64, wanted: bool) -> (Reply, String) {
-        let due = self
-            .clock
-            .saturating_add(i64::try_from(milliseconds).unwrap_or(LONGEST).min(LONGEST));
-        match self.admit(call) {
-            Err(failure) if wanted => {
-                let answer = Err(failure);
-                let reply = Reply {
-                    hold_milliseconds: milliseconds,
-                    ..Reply::json(envelope(&answer))
-                };
-                return (reply, outcome(&answer));
-            }
-            Err(failure) => return (Reply::of(Delivery::Lost), format!("lost {}", failure.code)),
-            Ok(user) => self.late.push(Late {
-                due,
-                seq,
-                call: call.clone(),
-                user,
-                wanted,
-            }),
-        }
-        if wanted {
-            (
-                Reply::of(Delivery::Later {
-                    ticket: seq,
-                    milliseconds,
-                }),
-                "pending".to_owned(),
-            )
-        } else {
-            (Reply::of(Delivery::Lost), "lost pending".to_owned())
-        }
-    }
-
-    fn perform(&mut self, call: &ApiCall) -> (Answer, Vec<String>) {
+    pub(super) fn perform(&mut self, call: &ApiCall) -> (Answer, Vec<String>) {
         let mut cookies = Vec::new();
         let answer = match self.admit(call) {
             Ok(user) => self.execute(call, user.as_deref(), &mut cookies),
@@ -298,7 +202,7 @@ impl Nas {
     }
 
     /// Checks API, version, method and session; the account of the session, if the API needs one.
-    fn admit(&mut self, call: &ApiCall) -> Result<Option<String>, Failure> {
+    pub(super) fn admit(&mut self, call: &ApiCall) -> Result<Option<String>, Failure> {
         let v2_reads = !self.scenario.behaviour.v2_reads103;
         let api = catalogue::check(call, self.package != PackageState::Stopped, v2_reads)?;
         let user = if api.open {
@@ -454,36 +358,8 @@ impl Nas {
 }
 
 /// Outcome of a call as the record of requests shows it.
-fn outcome(answer: &Answer) -> String {
+pub(super) fn outcome(answer: &Answer) -> String {
     answer
         .as_ref()
         .map_or_else(|failure| failure.code.to_string(), |_| "ok".to_owned())
-}
-
-/// Leaves the rows of some tasks out of a list, and out of its total.
-fn drop_rows(answer: &mut Answer, task_ids: &[i64]) {
-    for_rows(answer, |list, total| {
-        let before = list.len();
-        list.retain(|row| !row["task_id"].as_i64().is_some_and(|id| task_ids.contains(&id)));
-        *total -= i64::try_from(before - list.len()).unwrap_or_default();
-    });
-}
-
-/// Changes the rows and the total of a list.
-fn for_rows(answer: &mut Answer, change: impl Fn(&mut Vec<Value>, &mut i64)) {
-    let Ok(Some(Value::Object(data))) = answer else {
-        return;
-    };
-    let counter = if data.contains_key("total") {
-        "total"
-    } else {
-        "count"
-    };
-    let mut total = data.get(counter).and_then(Value::as_i64).unwrap_or_default();
-    for name in ["tasks", "results", "logs", "activity_list", "devices", "versions"] {
-        if let Some(Value::Array(list)) = data.get_mut(name) {
-            change(list, &mut total);
-        }
-    }
-    data.insert(counter.to_owned(), json!(total));
 }

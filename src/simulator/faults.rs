@@ -1,5 +1,6 @@
 //! Faults: what goes wrong, at which calls and how often. A fault is data of the scenario; the state machine
-//! picks at most one for each call that comes in, in the order in which they were added.
+//! picks at most one for each call that comes in, in the order in which they were added. The parts of a compound
+//! request are not matched, only the request as a whole.
 
 use serde::{Deserialize, Serialize};
 

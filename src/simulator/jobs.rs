@@ -1,14 +1,10 @@
-//! Runs and deletions: the queue, what starts, what ends and what a call to `backup`, `cancel` or `remove`
-//! does about it. An effect is entered into the ledger here, at the line where it takes place.
+//! Runs and deletions under way: the queue, what starts and what ends, each at its time. An effect is entered
+//! into the ledger here or in the calls, at the line where it takes place.
 
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Error;
-use super::behaviour::{
-    BackupWhileRunning, CancelIdle, CancelWaiting, RemoveRunning, ResultRowAt, UnknownTask,
-};
-use super::call::{Answer, ApiCall, Failure};
+use super::behaviour::ResultRowAt;
 use super::core::Nas;
 use super::ledger::Origin;
 use super::results::{ACTION_BACKUP, ACTION_DELETE_TARGET, ResultRow, status};
@@ -91,95 +87,14 @@ impl Job {
 }
 
 impl Nas {
-    /// `SYNO.ActiveBackup.Task` `backup`.
-    pub(super) fn call_backup(&mut self, call: &ApiCall, user: &str) -> Answer {
-        let trigger = call.number("trigger_type");
-        self.for_each_task(call, |nas, id| nas.backup(id, user, trigger))
-    }
-
-    /// `SYNO.ActiveBackup.Task` `cancel`.
-    pub(super) fn call_cancel(&mut self, call: &ApiCall, user: &str) -> Answer {
-        self.for_each_task(call, |nas, id| nas.cancel(id, user))
-    }
-
-    /// `SYNO.ActiveBackup.Task` `remove`.
-    pub(super) fn call_remove(&mut self, call: &ApiCall, user: &str) -> Answer {
-        self.for_each_task(call, |nas, id| nas.remove(id, user))
-    }
-
-    /// `SYNO.ActiveBackup.Task` `cancel_waiting_backup`: without ids it clears the whole queue, the reading
-    /// a careful client has to expect.
-    pub(super) fn call_cancel_waiting(&mut self, call: &ApiCall, user: &str) -> Answer {
-        let only = if call.raw("task_ids").is_some() {
-            Some(call.ids("task_ids")?)
-        } else {
-            None
-        };
-        let asked =
-            |job: &&Job| job.is_waiting() && only.as_ref().is_none_or(|ids| ids.contains(&job.task_id));
-        let waiting: Vec<i64> = self.jobs.iter().filter(asked).map(|job| job.id).collect();
-        for id in waiting {
-            self.cancel_waiting_job(id, user);
-        }
-        Ok(None)
-    }
-
-    /// Does something to every task of a call. A single refusal is answered as it is, one among several as
-    /// a batch error, what succeeded stays done.
-    fn for_each_task(&mut self, call: &ApiCall, act: impl Fn(&mut Self, i64) -> Result<(), i64>) -> Answer {
-        let ids = call.ids("task_ids")?;
-        let mut refusals = Vec::new();
-        for id in &ids {
-            let done = if self.tasks.contains_key(id) {
-                act(self, *id)
-            } else {
-                self.unknown_task()
-            };
-            refusals.extend(done.err());
-        }
-        match refusals.as_slice() {
-            [] => Ok(None),
-            [code] if ids.len() == 1 => Err(Failure::code(*code)),
-            _ => Err(Failure::code(1009)),
-        }
-    }
-
-    fn unknown_task(&self) -> Result<(), i64> {
-        match self.scenario.behaviour.unknown_task {
-            UnknownTask::Success => Ok(()),
-            UnknownTask::Error1010 => Err(1010),
-            UnknownTask::Error1103 => Err(1103),
-        }
-    }
-
-    fn backup(&mut self, task_id: i64, user: &str, trigger_type: Option<i64>) -> Result<(), i64> {
-        if self.is_deleting(task_id) {
-            return Err(1208);
-        }
-        if self
-            .tasks
-            .get(&task_id)
-            .is_some_and(|task| !task.allows_manual_backup())
-        {
-            return Err(1209);
-        }
-        if self.jobs.iter().any(|job| job.task_id == task_id) {
-            match self.scenario.behaviour.backup_while_running {
-                BackupWhileRunning::Conflict1202 => return Err(1202),
-                BackupWhileRunning::Conflict4007 => return Err(4007),
-                BackupWhileRunning::SuccessLogOnly => {
-                    self.log(task_id, 1137, 1, None, user);
-                    return Ok(());
-                }
-                BackupWhileRunning::Success => {}
-            }
-        }
-        self.enqueue(task_id, Some(user), Origin::Api, trigger_type);
-        Ok(())
-    }
-
     /// Puts a run into the queue, and starts it where there is room.
-    fn enqueue(&mut self, task_id: i64, user: Option<&str>, origin: Origin, trigger_type: Option<i64>) {
+    pub(super) fn enqueue(
+        &mut self,
+        task_id: i64,
+        user: Option<&str>,
+        origin: Origin,
+        trigger_type: Option<i64>,
+    ) {
         let delay = self.scaled(self.scenario.behaviour.start_delay_seconds);
         let id = self.new_job(
             task_id,
@@ -220,7 +135,7 @@ impl Nas {
         Ok(())
     }
 
-    fn new_job(
+    pub(super) fn new_job(
         &mut self,
         task_id: i64,
         phase: Phase,
@@ -320,7 +235,7 @@ impl Nas {
     }
 
     /// Writes the result row of a job, a new one or over the unfinished one.
-    fn write_row(&mut self, job: &Job, job_action: i64, status: i64, time_end: i64) {
+    pub(super) fn write_row(&mut self, job: &Job, job_action: i64, status: i64, time_end: i64) {
         let (Some(result_id), Some(task)) = (job.result_id, self.tasks.get(&job.task_id)) else {
             return;
         };
@@ -373,7 +288,7 @@ impl Nas {
     }
 
     /// Ends a run now, with this result.
-    fn end_run(&mut self, job_id: i64, result: i64) {
+    pub(super) fn end_run(&mut self, job_id: i64, result: i64) {
         let Some(index) = self.jobs.iter().position(|job| job.id == job_id) else {
             return;
         };
@@ -417,105 +332,6 @@ impl Nas {
         self.jobs[index].result_id = job.result_id;
         self.enter_job("run-ended", job_id, Some(result), None);
         self.jobs.remove(index);
-    }
-
-    fn cancel(&mut self, task_id: i64, user: &str) -> Result<(), i64> {
-        let stop = self.clock + self.scaled(self.scenario.behaviour.cancel_seconds);
-        let waiting: Vec<i64> = self
-            .jobs
-            .iter()
-            .filter(|job| job.task_id == task_id && job.is_waiting())
-            .map(|job| job.id)
-            .collect();
-        let active = self
-            .jobs
-            .iter_mut()
-            .find(|job| job.task_id == task_id && job.is_active_run());
-        let (any_active, mut hit) = (active.is_some(), None);
-        if let Some(job) = active
-            && let Phase::Running { since, until } = job.phase
-        {
-            job.phase = Phase::Stopping { since, until, stop };
-            hit = Some(job.id);
-        }
-        if let Some(job) = hit {
-            self.enter_job("cancel", job, None, Some(user));
-        }
-        match (
-            any_active,
-            waiting.is_empty(),
-            self.scenario.behaviour.cancel_waiting,
-        ) {
-            (false, true, _) => match self.scenario.behaviour.cancel_idle {
-                CancelIdle::Success => Ok(()),
-                CancelIdle::Error1201 => Err(1201),
-            },
-            (false, false, CancelWaiting::Error) => Err(1201),
-            (_, false, CancelWaiting::Success) => {
-                for job in waiting {
-                    self.cancel_waiting_job(job, user);
-                }
-                Ok(())
-            }
-            (true, _, _) => Ok(()),
-        }
-    }
-
-    fn cancel_waiting_job(&mut self, job_id: i64, user: &str) {
-        let Some(index) = self.jobs.iter().position(|job| job.id == job_id) else {
-            return;
-        };
-        self.enter_job("cancel", job_id, None, Some(user));
-        if self.scenario.behaviour.cancelled_waiting_row {
-            self.end_run(job_id, status::CANCELLED);
-            return;
-        }
-        let job = self.jobs.remove(index);
-        self.log(job.task_id, 1103, 1, Some(&job), user);
-    }
-
-    fn remove(&mut self, task_id: i64, user: &str) -> Result<(), i64> {
-        if self.is_deleting(task_id) {
-            return Err(1206);
-        }
-        let locked = |version: &Version| version.locked;
-        if self
-            .tasks
-            .get(&task_id)
-            .is_some_and(|task| task.versions.iter().any(locked))
-        {
-            return Err(1101);
-        }
-        let runs: Vec<Job> = self
-            .jobs
-            .iter()
-            .filter(|job| job.task_id == task_id)
-            .cloned()
-            .collect();
-        if !runs.is_empty() && self.scenario.behaviour.remove_running == RemoveRunning::Error1204 {
-            return Err(1204);
-        }
-        for run in runs {
-            if run.is_waiting() {
-                self.jobs.retain(|job| job.id != run.id);
-            } else {
-                self.end_run(run.id, status::CANCELLED);
-            }
-        }
-        let until = self.clock + self.scaled(self.scenario.behaviour.remove_seconds);
-        let id = self.new_job(task_id, Phase::Deleting { until }, Some(user), Origin::Api, None);
-        if self.scenario.behaviour.result_row == ResultRowAt::AtStart {
-            let result_id = self.next_result_id();
-            if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
-                job.result_id = Some(result_id);
-                let job = job.clone();
-                self.write_row(&job, ACTION_DELETE_TARGET, status::RUNNING, 0);
-            }
-        }
-        self.log(task_id, 1305, 2, None, user);
-        self.enter_job("remove", id, None, None);
-        self.start_ready();
-        Ok(())
     }
 
     fn end_deletion(&mut self, job_id: i64) {
@@ -577,7 +393,7 @@ impl Nas {
     }
 
     /// Enters an effect on a job and its task.
-    fn enter_job(&mut self, kind: &str, job_id: i64, result: Option<i64>, by: Option<&str>) {
+    pub(super) fn enter_job(&mut self, kind: &str, job_id: i64, result: Option<i64>, by: Option<&str>) {
         let Some(job) = self.jobs.iter().find(|job| job.id == job_id) else {
             return;
         };
@@ -593,64 +409,5 @@ impl Nas {
         effect.job_id = Some(job.id);
         effect.status = result;
         self.ledger.enter(effect);
-    }
-
-    /// `SYNO.ActiveBackup.Overview` `list_activity`: the queue as it stands.
-    pub(super) fn list_activity(&self) -> Value {
-        let rows: Vec<Value> = self.jobs.iter().filter_map(|job| self.activity(job)).collect();
-        json!({"total": rows.len(), "activity_list": rows})
-    }
-
-    fn activity(&self, job: &Job) -> Option<Value> {
-        let task = self.tasks.get(&job.task_id)?;
-        let action = if job.is_deletion() {
-            ACTION_DELETE_TARGET
-        } else {
-            ACTION_BACKUP
-        };
-        let (status, stage) = match job.phase {
-            Phase::Waiting { .. } => (1, 0),
-            Phase::Running { .. } | Phase::Deleting { .. } => (3, 2),
-            Phase::Stopping { .. } => (4, 2),
-        };
-        let sub_jobs: Vec<Value> = task
-            .devices
-            .iter()
-            .map(|device| {
-                json!({
-                    "action": action,
-                    "config_device_id": device.id,
-                    "job_id": job.id,
-                    "pid": if job.is_waiting() { 0 } else { job.pid() },
-                    "stage": stage,
-                    "status": status,
-                })
-            })
-            .collect();
-        let devices: Vec<Value> = task
-            .device_names()
-            .iter()
-            .map(|(id, host)| json!({"device_id": id, "host_name": host}))
-            .collect();
-        Some(json!({
-            "device": devices,
-            "job": {
-                "action": action,
-                "backup_type": task.backup_type,
-                "job_id": job.id,
-                "job_type": action,
-                "max_parallel": 0,
-                "params": {},
-                "stage": stage,
-                "status": status,
-                "storage_id": 1,
-                "sub_jobs": sub_jobs,
-                "task_id": task.id,
-                "trigger_uid": if job.user.is_some() { 1026 } else { 0 },
-                "user_name": job.user.clone().unwrap_or_default(),
-            },
-            "storage": {"share_name": "ActiveBackupforBusiness", "storage_id": 1},
-            "task": {"backup_type": task.backup_type, "task_id": task.id, "task_name": task.name},
-        }))
     }
 }

@@ -11,6 +11,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+mod actions;
+mod activity;
 mod admin;
 mod behaviour;
 mod call;
@@ -20,11 +22,13 @@ mod core;
 mod faults;
 mod jobs;
 mod ledger;
+mod lists;
 mod results;
 mod scenario;
 mod seed;
 mod server;
 mod session;
+mod spoil;
 mod system;
 mod tasks;
 #[cfg(test)]

@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::call::{ApiCall, as_number, as_numbers};
 use super::core::Nas;
 use super::jobs::Job;
+use super::lists::{keyword_matches, page};
 use super::scenario::ResultSpec;
-use super::tasks::{Task, keyword_matches, page};
+use super::tasks::Task;
 
 /// A backup, in the field `job_action`.
 pub(super) const ACTION_BACKUP: i64 = 1;

@@ -35,7 +35,7 @@ pub struct Cluster {
     control_plane: ControlPlane,
     binaries: Binaries,
     kubeconfig: PathBuf,
-    crds_applied: Output,
+    crds_created: Output,
     namespaces: AtomicU32,
     workspace: Workspace,
 }
@@ -76,12 +76,12 @@ impl Cluster {
             control_plane,
             binaries,
             kubeconfig: PathBuf::new(),
-            crds_applied: Output::default(),
+            crds_created: Output::default(),
             namespaces: AtomicU32::new(0),
             workspace,
         };
         cluster.kubeconfig = cluster.write_kubeconfig(TEST_USER, "default");
-        cluster.crds_applied = cluster.kubectl(&["create", "-f", CRD_DIRECTORY]).await;
+        cluster.crds_created = cluster.kubectl(&["create", "-f", CRD_DIRECTORY]).await;
         cluster.wait_until_served().await?;
         let role = cluster
             .run(&cluster.kubeconfig, &["apply", "-f", "-"], OPERATOR_ROLE)
@@ -114,7 +114,7 @@ impl Cluster {
                 .map_or(Ok(()), |missing| Err(format!("the discovery without {missing}")))
         })
         .await;
-        seen.map_err(|seen| format!("the definitions are not served: {seen}\n{:?}", self.crds_applied))
+        seen.map_err(|seen| format!("the definitions are not served: {seen}\n{:?}", self.crds_created))
     }
 
     /// A new namespace with a name of its own, in which the operator's user has the operator's role.
@@ -145,8 +145,8 @@ impl Cluster {
     }
 
     /// What kubectl said when it created the definitions.
-    pub fn crds_applied(&self) -> &Output {
-        &self.crds_applied
+    pub fn crds_created(&self) -> &Output {
+        &self.crds_created
     }
 
     /// A directory of this test process; removed by a later one.

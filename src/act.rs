@@ -1,0 +1,79 @@
+//! Sends exactly one recorded call. Nothing is decided here but whether the fence is still open; what the answer
+//! means is `nas`'s to say, what follows from it `decide`'s.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{Intent, IntentAction},
+    controller::Fence,
+    nas::{Answer, Client, Mutation, TaskId},
+    observe::Answered,
+};
+
+/// What came of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it was answered.
+    pub answered: Answered,
+    /// The call's deadline: from here the settling time runs.
+    pub deadline: Timestamp,
+}
+
+impl Outcome {
+    /// A call that a last check held back.
+    #[must_use]
+    pub fn withheld() -> Self {
+        Self {
+            answered: Answered::Withheld,
+            deadline: Timestamp::now(),
+        }
+    }
+}
+
+/// Sends the call of an intent that this process recorded a moment ago. Network.
+///
+/// The connection is opened first. Between the fence's answer and the first byte there is no await, so a pause of
+/// the process in between meets either the fence or, if it is longer than the connection lives, a closed socket.
+/// What remains is a pause inside the write itself.
+///
+/// A crash before the call leaves an intent that the next process finds and does not send on; a crash after it
+/// leaves the same intent, whose run that process finds by evidence.
+pub async fn send(client: &Client, intent: &Intent, fence: &Fence, request: Duration) -> Outcome {
+    let task = TaskId(intent.task_id);
+    let mutation = match intent.action {
+        IntentAction::Backup => Mutation::Backup(task),
+        IntentAction::Cancel => Mutation::Cancel(task),
+        IntentAction::Remove => Mutation::Remove(task),
+    };
+    let armed = match client.arm(mutation).await {
+        Ok(armed) => armed,
+        Err(error) => {
+            tracing::warn!(%error, intent = intent.id, "nothing was sent");
+            return Outcome {
+                answered: Answered::NotDispatched,
+                deadline: Timestamp::now(),
+            };
+        }
+    };
+    fire(armed, fence, request).await
+}
+
+/// The line of the call.
+pub async fn fire(armed: crate::nas::Armed, fence: &Fence, request: Duration) -> Outcome {
+    let Some(allowance) = fence.allowance(request) else {
+        return Outcome::withheld();
+    };
+    let deadline = Timestamp::now() + allowance;
+    let answered = match armed.send(allowance).await {
+        Answer::Applied => Answered::Applied,
+        Answer::Session { .. } | Answer::NotSent => Answered::NotDispatched,
+        Answer::Refused { code } => Answered::Refused(code),
+        Answer::Unknown { why } => {
+            tracing::info!(why = why.label(), "the answer to a call is unknown");
+            Answered::Unknown
+        }
+    };
+    Outcome { answered, deadline }
+}

@@ -1,0 +1,299 @@
+//! `demo`: a whole run with everything embedded. The simulated NAS, the example manifests, and the same observe,
+//! decide, act and status as in a cluster, over a store in memory; or, with `--cluster`, against a real one.
+
+use std::{io::IsTerminal, sync::Arc, time::Duration};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use k8s_openapi::{
+    api::core::v1::Secret, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, Config, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::{conditions, wait::await_condition},
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use super::Failure;
+use crate::{
+    api::{BackupServer, BackupTask, BackupTaskStatus, State, TlsSpec, definitions},
+    config::{DemoArgs, RunArgs},
+    controller::{Context, Fence, Fleet, pass, store::MemoryStore},
+    simulator::{self, Options, Scenario, Simulator},
+    telemetry::{LogFormat, Metrics, init_logs},
+};
+
+/// The manifests a user would apply, with the simulated NAS's address and certificate put in.
+const MANIFESTS: &str = include_str!("../../docs/examples/first-backup.yaml");
+/// The seed's run took 522 s; at this scale it takes about eight.
+const TIME_SCALE: f64 = 65.0;
+/// The demo gives up after this long: something is wrong then, and waiting shows nothing more.
+const LIMIT: Duration = Duration::from_secs(60);
+const NAMESPACE: &str = "default";
+
+/// Shows a run.
+pub(super) async fn run(args: DemoArgs) -> Result<(), Failure> {
+    let options = Options {
+        time_scale: TIME_SCALE,
+        scenario: Scenario::seed(),
+        ..Options::default()
+    };
+    let nas = simulator::start(options)
+        .await
+        .map_err(|error| Failure::because("failed to start the simulated NAS", &error))?;
+    let manifests = manifests(&nas)?;
+    let done = if args.cluster {
+        in_cluster(args, &nas, manifests).await
+    } else {
+        embedded(&nas, manifests).await
+    };
+    nas.shutdown().await;
+    done
+}
+
+struct Manifests {
+    secret: Secret,
+    server: BackupServer,
+    task: BackupTask,
+}
+
+fn manifests(nas: &Simulator) -> Result<Manifests, Failure> {
+    let mut documents = MANIFESTS.split("\n---\n");
+    let mut secret: Secret = document(documents.next())?;
+    let mut server: BackupServer = document(documents.next())?;
+    let task: BackupTask = document(documents.next())?;
+    nas.url().clone_into(&mut server.spec.url);
+    server.spec.tls = Some(TlsSpec {
+        fingerprint: nas.fingerprint().map(str::to_owned),
+        ..TlsSpec::default()
+    });
+    let values = [("username", nas.username()), ("password", nas.password())];
+    secret.string_data = Some(
+        values
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+    );
+    Ok(Manifests { secret, server, task })
+}
+
+fn document<T: DeserializeOwned>(text: Option<&str>) -> Result<T, Failure> {
+    serde_saphyr::from_str(text.unwrap_or(""))
+        .map_err(|error| Failure::because("failed to read the example", &error))
+}
+
+async fn embedded(
+    nas: &Simulator,
+    Manifests {
+        secret,
+        mut server,
+        mut task,
+    }: Manifests,
+) -> Result<(), Failure> {
+    init_logs(LogFormat::Text, "warn");
+    println!(
+        "A simulated NAS listens on {} with the tasks of a real one.",
+        nas.url()
+    );
+    println!(
+        "The BackupTask {:?} asks for a run of {:?}.\n",
+        task.name_any(),
+        task.spec.task.name.as_deref().unwrap_or("")
+    );
+    let store = MemoryStore::default();
+    let values = secret.string_data.unwrap_or_default();
+    let values = values
+        .into_iter()
+        .map(|(key, value)| (key, value.into_bytes()))
+        .collect();
+    store.apply_secret(NAMESPACE, secret.metadata.name.as_deref().unwrap_or(""), values);
+    server.metadata.namespace = Some(NAMESPACE.to_owned());
+    task.metadata.namespace = Some(NAMESPACE.to_owned());
+    let name = task.name_any();
+    store.apply_server(server);
+    store.apply_task(task);
+    let context = Context {
+        cluster: store.clone(),
+        fleet: Fleet::default(),
+        fence: Fence::open(),
+        metrics: Arc::new(Metrics::new()),
+    };
+    let display = Display::new();
+    let turns = async {
+        loop {
+            let mut next = Duration::from_secs(1);
+            for server in store.servers() {
+                next = next.min(pass(&context, &server, store.tasks_of(&server)).await);
+            }
+            let status = store
+                .task(NAMESPACE, &name)
+                .and_then(|task| task.status)
+                .unwrap_or_default();
+            display.show(&status);
+            if is_answered(&status) {
+                return status;
+            }
+            tokio::time::sleep(next).await;
+        }
+    };
+    let status = tokio::time::timeout(LIMIT, turns)
+        .await
+        .map_err(|_| Failure::new(format!("the run did not end within {LIMIT:?}")))?;
+    display.finish();
+    context.fleet.log_out().await;
+    let text = serde_saphyr::to_string(&status)
+        .map_err(|error| Failure::because("failed to print the status", &error))?;
+    println!("\nThe BackupTask's status:\n\n{text}");
+    let effects = nas
+        .ledger()
+        .iter()
+        .filter(|effect| effect.kind == "backup")
+        .count();
+    println!("The NAS's ledger has {effects} backup for the one token.");
+    Ok(())
+}
+
+fn is_answered(status: &BackupTaskStatus) -> bool {
+    let receipt = status
+        .receipts
+        .as_ref()
+        .and_then(|receipts| receipts.request.as_ref());
+    receipt.is_some_and(|receipt| receipt.outcome.is_final())
+}
+
+/// A progress bar on a terminal, a line per change elsewhere.
+struct Display {
+    bar: Option<ProgressBar>,
+    last: std::cell::RefCell<String>,
+}
+
+impl Display {
+    fn new() -> Self {
+        let bar = std::io::stdout().is_terminal().then(|| {
+            let bar = ProgressBar::new(100);
+            let style = ProgressStyle::with_template("{msg:9} [{bar:40}] {pos:>3} %  {elapsed}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Self {
+            bar,
+            last: std::cell::RefCell::default(),
+        }
+    }
+
+    fn show(&self, status: &BackupTaskStatus) {
+        let state = status.state.map_or("", State::as_str);
+        let percent = status
+            .run
+            .as_ref()
+            .and_then(|run| run.progress.as_ref())
+            .and_then(|p| p.percent);
+        if let Some(bar) = &self.bar {
+            bar.set_message(state);
+            bar.set_position(
+                percent
+                    .and_then(|p| u64::try_from(p).ok())
+                    .unwrap_or(bar.position()),
+            );
+            return;
+        }
+        let line = match percent {
+            Some(percent) => format!("{state:9} {percent:>3} %"),
+            None => state.to_owned(),
+        };
+        if self.last.replace(line.clone()) != line {
+            println!("{line}");
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(100);
+            bar.finish();
+        }
+    }
+}
+
+async fn in_cluster(args: DemoArgs, nas: &Simulator, manifests: Manifests) -> Result<(), Failure> {
+    let config = Config::infer()
+        .await
+        .map_err(|error| Failure::because("failed to find a cluster (set KUBECONFIG)", &error))?;
+    let namespace = args.namespace.unwrap_or_else(|| config.default_namespace.clone());
+    let client = Client::try_from(config.clone())
+        .map_err(|error| Failure::because("failed to set up the cluster's client", &error))?;
+    install(&client).await?;
+    let Manifests { secret, server, task } = manifests;
+    let [secret_name, server_name, task_name] = [secret.name_any(), server.name_any(), task.name_any()];
+    apply(
+        &Api::namespaced(client.clone(), &namespace),
+        &secret_name,
+        &secret,
+    )
+    .await?;
+    apply(
+        &Api::namespaced(client.clone(), &namespace),
+        &server_name,
+        &server,
+    )
+    .await?;
+    apply(&Api::namespaced(client.clone(), &namespace), &task_name, &task).await?;
+    println!(
+        "A simulated NAS listens on {}; the operator runs here until ^C. In another terminal, try:",
+        nas.url()
+    );
+    println!("  kubectl get backuptasks -n {namespace} --watch");
+    println!("  kubectl get backuptask {task_name} -n {namespace} -o yaml");
+    let patch = r#"{"spec":{"triggers":{"request":"second-run"}}}"#;
+    println!("  kubectl patch backuptask {task_name} -n {namespace} --type merge -p '{patch}'");
+    println!("  kubectl delete backuptask {task_name} -n {namespace}\n");
+    let run = RunArgs {
+        watch_namespaces: vec![namespace.clone()],
+        listen: ([127, 0, 0, 1], 0).into(),
+        lease_namespace: Some(namespace),
+        lease_name: "abb-operator-demo".to_owned(),
+        lease_duration: Duration::from_secs(15),
+        no_leader_election: false,
+        log_format: LogFormat::Text,
+    };
+    init_logs(LogFormat::Text, "info");
+    let (stop, stopped) = watch::channel(false);
+    let signals = tokio::spawn(async move {
+        super::operate::ended().await;
+        stop.send_replace(true);
+    });
+    let done = super::operate::operate(config, run, stopped).await;
+    signals.abort();
+    done
+}
+
+/// Installs the definitions and waits until the API server serves them.
+async fn install(client: &Client) -> Result<(), Failure> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for definition in definitions() {
+        let name = definition.name_any();
+        apply(&api, &name, &definition).await?;
+        let established = await_condition(api.clone(), &name, conditions::is_crd_established());
+        match tokio::time::timeout(LIMIT, established).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(Failure::because(&format!("failed to wait for {name}"), &error)),
+            Err(_) => {
+                return Err(Failure::new(format!(
+                    "the API server does not serve {name} after {LIMIT:?}"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn apply<K>(api: &Api<K>, name: &str, object: &K) -> Result<(), Failure>
+where
+    K: Clone + std::fmt::Debug + DeserializeOwned + serde::Serialize,
+{
+    let params = PatchParams::apply("abb-operator-demo").force();
+    let applied = api.patch(name, &params, &Patch::Apply(object)).await;
+    applied
+        .map(|_| ())
+        .map_err(|error| Failure::because(&format!("failed to apply {name:?}"), &error))
+}

@@ -1,0 +1,370 @@
+//! From a BackupServer and its Secret to a session, or to the reason of its `Ready`. A refused login is never a
+//! loop: the same credentials are tried again after 1h, doubling to 24h; changed ones at once.
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+
+use super::{
+    cluster::{Cluster, Keys},
+    fleet::{Connection, Memory, Problem, Refusal},
+};
+use crate::{
+    api::{BackupServer, CaKind, Reason, TlsSpec},
+    nas::{self, Client, Credentials, Endpoint, Observer, RememberedDevice, Trust},
+};
+
+/// First wait after a refused login, and the longest (contract, BackupServer).
+const FIRST_DELAY: SignedDuration = SignedDuration::from_hours(1);
+/// Refusals of a login that repeating makes worse (dsm-api-facts 1.6).
+const LOGIN_CODES: std::ops::RangeInclusive<i64> = 400..=411;
+const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Makes sure that `memory` has a session made from the current Secret. Network: at most one read of the Secret and
+/// of the CA, one login, one DSM information.
+pub async fn connect<C: Cluster>(
+    cluster: &C,
+    server: &BackupServer,
+    memory: &mut Memory,
+    observer: Observer,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    if !secret_is_due(server, memory, now) {
+        return match &memory.refusal {
+            Some(refusal) => Err(refusal.problem.clone()),
+            None => log_in(server, memory, now, None).await,
+        };
+    }
+    memory.secret_read = Some(now);
+    let settings = settings(cluster, server).await;
+    let Settings {
+        endpoint,
+        credentials,
+        fingerprint,
+        secret_version,
+    } = match settings {
+        Ok(settings) => settings,
+        Err(problem) => {
+            drop_connection(memory).await;
+            return Err(problem);
+        }
+    };
+    recall_refusal(server, memory);
+    if let Some(refusal) = &memory.refusal {
+        let same = refusal
+            .fingerprint
+            .map_or(refusal.secret_version == secret_version, |old| old == fingerprint);
+        if same && now < refusal.next_attempt {
+            return Err(refusal.problem.clone());
+        }
+        if !same {
+            memory.refusal = None;
+        }
+    }
+    if memory
+        .connection
+        .as_ref()
+        .is_none_or(|connection| connection.fingerprint != fingerprint)
+        || memory.refusal.is_some()
+    {
+        drop_connection(memory).await;
+        let client = Client::new(endpoint, credentials)
+            .map_err(|error| problem(&error))?
+            .with_observer(observer);
+        memory.connection = Some(Connection {
+            client,
+            fingerprint,
+            dsm: None,
+        });
+    }
+    log_in(server, memory, now, Some(secret_version)).await
+}
+
+/// The Secret is read when there is no session, once per `polling.idle`, and while refused once per `polling.active`.
+fn secret_is_due(server: &BackupServer, memory: &Memory, now: Timestamp) -> bool {
+    let polling = &server.spec.polling;
+    let every = if memory.refusal.is_some() {
+        &polling.active
+    } else {
+        &polling.idle
+    };
+    let every = SignedDuration::try_from(every.get()).unwrap_or(FIRST_DELAY);
+    memory
+        .problem
+        .as_ref()
+        .is_some_and(|problem| problem.stalled && memory.refusal.is_none())
+        || (memory.connection.is_none() && memory.refusal.is_none())
+        || memory
+            .secret_read
+            .is_none_or(|read| now.duration_since(read) >= every)
+}
+
+async fn drop_connection(memory: &mut Memory) {
+    if let Some(old) = memory.connection.take() {
+        old.client.logout().await;
+    }
+}
+
+/// After a restart the status knows of a refusal.
+fn recall_refusal(server: &BackupServer, memory: &mut Memory) {
+    if memory.refusal.is_some() || memory.connection.is_some() {
+        return;
+    }
+    let Some(login) = server.status.as_ref().and_then(|status| status.login.as_ref()) else {
+        return;
+    };
+    let (Some(version), Some(next)) = (&login.refused_secret_version, &login.next_attempt_time) else {
+        return;
+    };
+    let conditions = server
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
+    let ready = crate::api::condition(conditions, crate::api::ConditionType::Ready);
+    let reason = ready.and_then(|ready| Reason::ALL.iter().find(|reason| reason.as_str() == ready.reason));
+    let problem = Problem {
+        reason: reason.copied().unwrap_or(Reason::CredentialsRejected),
+        message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+        stalled: true,
+    };
+    memory.refusal = Some(Refusal {
+        fingerprint: None,
+        secret_version: version.clone(),
+        next_attempt: next.0,
+        delay: FIRST_DELAY,
+        problem,
+    });
+}
+
+/// The first call of a session: logs in and asks who the machine is.
+async fn log_in(
+    server: &BackupServer,
+    memory: &mut Memory,
+    now: Timestamp,
+    secret_version: Option<String>,
+) -> Result<(), Problem> {
+    memory.secret_version = secret_version.clone().or_else(|| memory.secret_version.take());
+    let Some(connection) = &mut memory.connection else {
+        let message = format!("no session with {:?} yet", server.name_any());
+        return Err(Problem {
+            reason: Reason::Unreachable,
+            message,
+            stalled: false,
+        });
+    };
+    if connection.dsm.is_some() {
+        return Ok(());
+    }
+    match connection.client.dsm_info().await {
+        Ok(read) => connection.dsm = Some(read.value),
+        // An account without that right can still do its work; the machine then has no serial.
+        Err(nas::Error::PermissionDenied { .. } | nas::Error::Refused { .. }) => {
+            connection.dsm = Some(nas::DsmInfo::default());
+        }
+        Err(error) => return Err(failed(memory, &error, now, secret_version)),
+    }
+    memory.refusal = None;
+    Ok(())
+}
+
+/// Takes note of a failed read. A refused login is remembered with the credentials it was refused for.
+pub fn failed(
+    memory: &mut Memory,
+    error: &nas::Error,
+    now: Timestamp,
+    secret_version: Option<String>,
+) -> Problem {
+    let mut problem = problem(error);
+    if matches!(error, nas::Error::LoginRefused { .. }) && !is_refused_login(error) {
+        // Busy, not refused; the client has latched it, a new one asks again at the next poll.
+        memory.connection = None;
+    }
+    if is_refused_login(error) {
+        let delay = memory
+            .refusal
+            .as_ref()
+            .map_or(FIRST_DELAY, |old| (old.delay * 2).min(LONGEST_DELAY));
+        let next_attempt = now + delay;
+        let next = whole(next_attempt);
+        problem.message = format!(
+            "{}; not tried again before the Secret changes or {next}",
+            problem.message
+        );
+        memory.refusal = Some(Refusal {
+            fingerprint: memory
+                .connection
+                .as_ref()
+                .map(|connection| connection.fingerprint),
+            secret_version: secret_version
+                .or_else(|| memory.secret_version.clone())
+                .unwrap_or_default(),
+            next_attempt,
+            delay,
+            problem: problem.clone(),
+        });
+    }
+    problem
+}
+
+fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+fn is_refused_login(error: &nas::Error) -> bool {
+    match error {
+        nas::Error::LoginRefused { code } => LOGIN_CODES.contains(code),
+        nas::Error::SecondFactorRequired { .. } | nas::Error::AccountBlocked { .. } => true,
+        _ => false,
+    }
+}
+
+/// The reason of the server's `Ready` for a failed call, sorted by who has to act.
+#[must_use]
+pub fn problem(error: &nas::Error) -> Problem {
+    let (reason, stalled) = match error {
+        nas::Error::Unreachable { .. } | nas::Error::Timeout { .. } => (Reason::Unreachable, false),
+        nas::Error::Configuration { .. } | nas::Error::CertificateRejected { .. } => {
+            (Reason::CertificateRejected, true)
+        }
+        nas::Error::Unexpected { .. } | nas::Error::Refused { .. } => (Reason::UnexpectedResponse, false),
+        nas::Error::LoginRefused { code } if !LOGIN_CODES.contains(code) => {
+            (Reason::UnexpectedResponse, false)
+        }
+        nas::Error::LoginRefused { .. } => (Reason::CredentialsRejected, true),
+        nas::Error::SecondFactorRequired { .. } => (Reason::SecondFactorRequired, true),
+        nas::Error::AccountBlocked { .. } => (Reason::AccountBlocked, true),
+        nas::Error::PermissionDenied { .. } => (Reason::PermissionDenied, true),
+        nas::Error::PackageNotRunning { .. } => (Reason::PackageNotRunning, false),
+    };
+    Problem {
+        reason,
+        message: error.to_string(),
+        stalled,
+    }
+}
+
+struct Settings {
+    endpoint: Endpoint,
+    credentials: Credentials,
+    fingerprint: [u8; 32],
+    secret_version: String,
+}
+
+async fn settings<C: Cluster>(cluster: &C, server: &BackupServer) -> Result<Settings, Problem> {
+    let namespace = server.namespace().unwrap_or_default();
+    let name = &server.spec.credentials.secret_ref.name;
+    let secret = match cluster.read_secret(&namespace, name).await {
+        Ok(Some(secret)) => secret,
+        Ok(None) => {
+            return Err(no_secret(format!(
+                "the Secret {name:?} does not exist in namespace {namespace:?}"
+            )));
+        }
+        Err(error) => return Err(no_secret(error.to_string())),
+    };
+    let mut digest = Sha256::new();
+    let mut text = |key: &str| -> Option<String> {
+        let value = secret
+            .get(key)
+            .and_then(|bytes| String::from_utf8(bytes.to_vec()).ok())?;
+        // Files written by editors end in a line break that no password field would have taken.
+        let value = value.trim_end_matches(['\n', '\r']).to_owned();
+        digest.update([key.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+        (!value.is_empty()).then_some(value)
+    };
+    let missing = |key: &str| no_secret(format!("the Secret {name:?} has no key {key:?}"));
+    let username = text("username").ok_or_else(|| missing("username"))?;
+    let password = text("password").ok_or_else(|| missing("password"))?;
+    let otp_secret = text("otp-secret").map(SecretString::from);
+    let device = match (text("device-name"), text("device-id")) {
+        (Some(name), Some(id)) => Some(RememberedDevice { name, id: id.into() }),
+        _ => None,
+    };
+    let (trust, trust_text) = trust(cluster, server, &namespace).await?;
+    digest.update(&trust_text);
+    digest.update(server.spec.url.as_bytes());
+    let url = server.spec.url.parse().map_err(|error| Problem {
+        reason: Reason::Unreachable,
+        message: format!("failed to read spec.url: {error}"),
+        stalled: true,
+    })?;
+    let timeouts = &server.spec.timeouts;
+    digest.update(format!("{:?}", (timeouts.request.get(), timeouts.list.get())));
+    let endpoint = Endpoint {
+        url,
+        trust,
+        request_timeout: timeouts.request.get(),
+        list_timeout: timeouts.list.get(),
+    };
+    let credentials = Credentials {
+        username,
+        password: password.into(),
+        otp_secret,
+        device,
+    };
+    let secret_version = secret.resource_version.clone();
+    Ok(Settings {
+        endpoint,
+        credentials,
+        fingerprint: digest.finalize().into(),
+        secret_version,
+    })
+}
+
+fn no_secret(message: String) -> Problem {
+    Problem {
+        reason: Reason::SecretNotFound,
+        message,
+        stalled: true,
+    }
+}
+
+async fn trust<C: Cluster>(
+    cluster: &C,
+    server: &BackupServer,
+    namespace: &str,
+) -> Result<(Trust, Vec<u8>), Problem> {
+    let tls = server.spec.tls.clone().unwrap_or_default();
+    if server.spec.url.starts_with("http://") {
+        return Ok((Trust::Plaintext, b"plaintext".to_vec()));
+    }
+    let TlsSpec {
+        ca_ref,
+        fingerprint,
+        insecure_skip_verify,
+        allow_plaintext: _,
+    } = tls;
+    if let Some(text) = fingerprint {
+        let rejected = || Problem {
+            reason: Reason::CertificateRejected,
+            message: "spec.tls.fingerprint is not a SHA-256 in hexadecimal".to_owned(),
+            stalled: true,
+        };
+        let pinned = nas::parse_fingerprint(&text).ok_or_else(rejected)?;
+        return Ok((Trust::Fingerprint(pinned), text.into_bytes()));
+    }
+    if insecure_skip_verify == Some(true) {
+        return Ok((Trust::Unverified, b"unverified".to_vec()));
+    }
+    let Some(ca) = ca_ref else {
+        return Ok((Trust::SystemRoots, b"system".to_vec()));
+    };
+    let read: Result<Option<Keys>, _> = match ca.kind {
+        CaKind::Secret => cluster.read_secret(namespace, &ca.name).await,
+        CaKind::ConfigMap => cluster.read_config_map(namespace, &ca.name).await,
+    };
+    let pem = read
+        .ok()
+        .flatten()
+        .and_then(|keys| keys.get(&ca.key).map(<[u8]>::to_vec));
+    pem.map(|pem| (Trust::Authority(pem.clone()), pem))
+        .ok_or_else(|| Problem {
+            reason: Reason::CertificateRejected,
+            message: format!(
+                "the {:?} {:?} with the certificate authority has no key {:?}",
+                ca.kind, ca.name, ca.key
+            ),
+            stalled: true,
+        })
+}

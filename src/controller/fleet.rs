@@ -1,0 +1,190 @@
+//! What a process keeps per BackupServer between passes: the session, the newest inventory, and what it remembers
+//! about open calls. All of it can be lost at any time; a restart begins with none.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+
+use crate::{
+    api::{BackupTask, Reason},
+    nas::{Client, DsmInfo},
+    observe::{Inventory, Knowledge, Reach},
+    telemetry::ServerSample,
+};
+
+/// Namespace and name of a BackupServer.
+pub type ServerKey = (String, String);
+
+/// The servers this process serves.
+#[derive(Default)]
+pub struct Fleet {
+    servers: std::sync::Mutex<BTreeMap<ServerKey, Arc<Mutex<Memory>>>>,
+    samples: std::sync::Mutex<BTreeMap<ServerKey, ServerSample>>,
+}
+
+impl Fleet {
+    /// The memory of one server.
+    #[must_use]
+    pub fn server(&self, key: &ServerKey) -> Arc<Mutex<Memory>> {
+        let mut servers = self
+            .servers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(servers.entry(key.clone()).or_default())
+    }
+
+    /// What a scrape is told of a server; a scrape never waits for a NAS.
+    #[must_use]
+    pub fn sample(&self, key: &ServerKey) -> ServerSample {
+        let samples = self
+            .samples
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        samples.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Notes what the last pass found.
+    pub fn note(&self, key: &ServerKey, memory: &Memory) {
+        let sample = ServerSample {
+            up: memory.problem.is_none() && memory.inventory.is_some(),
+            last_list: memory.inventory.as_ref().map(|inventory| inventory.begun),
+            list_duration: memory.list_duration.map(|took| took.as_secs_f64()),
+        };
+        let mut samples = self
+            .samples
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        samples.insert(key.clone(), sample);
+    }
+
+    /// Every server's memory.
+    #[must_use]
+    pub fn all(&self) -> Vec<(ServerKey, Arc<Mutex<Memory>>)> {
+        let servers = self
+            .servers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        servers
+            .iter()
+            .map(|(key, memory)| (key.clone(), Arc::clone(memory)))
+            .collect()
+    }
+
+    /// Forgets a server that does not exist any more and ends its session. Network.
+    pub async fn forget(&self, key: &ServerKey) {
+        self.samples
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(key);
+        let memory = {
+            let mut servers = self
+                .servers
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            servers.remove(key)
+        };
+        if let Some(memory) = memory {
+            let connection = memory.lock().await.connection.take();
+            if let Some(connection) = connection {
+                connection.client.logout().await;
+            }
+        }
+    }
+
+    /// Ends every session. Network.
+    pub async fn log_out(&self) {
+        let all = self.all();
+        let log_out = |memory: Arc<Mutex<Memory>>| async move {
+            let connection = memory.lock().await.connection.take();
+            if let Some(connection) = connection {
+                connection.client.logout().await;
+            }
+        };
+        futures::future::join_all(all.into_iter().map(|(_, memory)| log_out(memory))).await;
+    }
+}
+
+/// What is kept of one server.
+#[derive(Default)]
+pub struct Memory {
+    /// The session.
+    pub connection: Option<Connection>,
+    /// The newest login refusal.
+    pub refusal: Option<Refusal>,
+    /// Why the server cannot be used, if so.
+    pub problem: Option<Problem>,
+    /// Failed polls in a row.
+    pub failures: u32,
+    /// The newest inventory.
+    pub inventory: Option<Arc<Inventory>>,
+    /// When the inventory is read next.
+    pub next_poll: Option<Timestamp>,
+    /// Whether the last pass left something to watch.
+    pub active: bool,
+    /// How long the last inventory read took.
+    pub list_duration: Option<SignedDuration>,
+    /// When the Secret was last read.
+    pub secret_read: Option<Timestamp>,
+    /// Its resourceVersion then.
+    pub secret_version: Option<String>,
+    /// By UID of the BackupTask.
+    pub knowledge: HashMap<String, Knowledge>,
+    /// Objects as we last wrote them, until the watch has caught up.
+    pub written: HashMap<String, BackupTask>,
+    /// The BackupServer as we last wrote it.
+    pub written_server: Option<crate::api::BackupServer>,
+}
+
+/// A session and what it was made from.
+pub struct Connection {
+    /// The client.
+    pub client: Client,
+    /// Digest of the used keys of the Secret and of the address and trust they are used with. Never leaves the process.
+    pub fingerprint: [u8; 32],
+    /// The machine, once it was asked.
+    pub dsm: Option<DsmInfo>,
+}
+
+/// A refused login.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// As [`Connection::fingerprint`]; `None` after a restart, when only the Secret's version is known.
+    pub fingerprint: Option<[u8; 32]>,
+    /// resourceVersion of the Secret.
+    pub secret_version: String,
+    /// When the same credentials are tried again.
+    pub next_attempt: Timestamp,
+    /// Time between the last two attempts.
+    pub delay: SignedDuration,
+    /// What is said of it.
+    pub problem: Problem,
+}
+
+/// Why a server cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The reason of its `Ready`.
+    pub reason: Reason,
+    /// For people; without secrets.
+    pub message: String,
+    /// Whether somebody has to act.
+    pub stalled: bool,
+}
+
+impl Memory {
+    /// Whether the NAS could be read.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        match &self.problem {
+            Some(problem) => Reach::Failing {
+                polls: self.failures,
+                reason: problem.reason,
+            },
+            None => Reach::Readable,
+        }
+    }
+}

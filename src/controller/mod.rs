@@ -1,0 +1,287 @@
+//! Watches, passes, leadership, shutdown. One loop turns per BackupServer; watched tasks are mapped to their server.
+//!
+//! Invariant: nothing is written and nothing is sent while the fence is closed.
+
+pub mod cluster;
+mod connect;
+mod fleet;
+pub mod kubernetes;
+mod leader;
+mod orphan;
+mod pass;
+mod removal;
+mod report;
+pub mod store;
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use futures::{StreamExt, future};
+use jiff::Timestamp;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::DeserializeGuard,
+    runtime::{
+        Controller,
+        controller::Action,
+        reflector::{ObjectRef, Store},
+        watcher,
+    },
+};
+use tokio::sync::watch;
+
+use crate::{
+    api::{BackupServer, BackupTask},
+    telemetry::Metrics,
+};
+use cluster::Cluster;
+
+pub use fleet::{Fleet, Memory, ServerKey};
+pub use leader::{Election, Fence};
+pub use pass::pass;
+
+/// What every pass shares.
+pub struct Context<C> {
+    /// Kubernetes, or the store of the demo.
+    pub cluster: C,
+    /// Sessions and inventories.
+    pub fleet: Fleet,
+    /// The fence in front of everything that sends.
+    pub fence: Fence,
+    /// Counters and gauges.
+    pub metrics: Arc<Metrics>,
+}
+
+impl<C> Context<C> {
+    /// Our clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+type Guarded<K> = DeserializeGuard<K>;
+
+/// The watched objects of one scope (a namespace, or all).
+#[derive(Clone)]
+pub struct Scope {
+    /// Servers.
+    pub servers: Store<Guarded<BackupServer>>,
+    /// Tasks.
+    pub tasks: Store<Guarded<BackupTask>>,
+}
+
+impl Scope {
+    /// Whether both watches have listed once.
+    pub async fn ready(&self) {
+        // The only error is that the watch has ended, which is shutdown.
+        let _ = future::join(self.servers.wait_until_ready(), self.tasks.wait_until_ready()).await;
+    }
+
+    /// The readable tasks of one server.
+    #[must_use]
+    pub fn tasks_of(&self, (namespace, name): &ServerKey) -> Vec<Arc<BackupTask>> {
+        self.tasks
+            .state()
+            .iter()
+            .filter_map(|task| task.0.as_ref().ok())
+            .filter(|task| {
+                task.namespace().as_deref() == Some(namespace.as_str()) && task.spec.server_ref.name == *name
+            })
+            .map(|task| Arc::new(task.clone()))
+            .collect()
+    }
+
+    /// The readable server.
+    #[must_use]
+    pub fn server(&self, (namespace, name): &ServerKey) -> Option<BackupServer> {
+        let reference = ObjectRef::<Guarded<BackupServer>>::new(name).within(namespace);
+        self.servers
+            .get(&reference)
+            .and_then(|server| server.0.as_ref().ok().cloned())
+    }
+}
+
+/// The controllers of one scope with their stores.
+pub struct Controllers {
+    servers: Controller<Guarded<BackupServer>>,
+    tasks: Controller<Guarded<BackupTask>>,
+    /// The watched objects.
+    pub scope: Scope,
+}
+
+impl Controllers {
+    /// Watches one namespace, or all.
+    #[must_use]
+    pub fn new(client: &Client, namespace: Option<&str>) -> Self {
+        let servers = Controller::new(api(client, namespace), watcher::Config::default());
+        let tasks = Controller::new(api(client, namespace), watcher::Config::default());
+        let scope = Scope {
+            servers: servers.store(),
+            tasks: tasks.store(),
+        };
+        let servers = servers.watches(
+            api::<Guarded<BackupTask>>(client, namespace),
+            watcher::Config::default(),
+            |task| server_of(&task),
+        );
+        let store = scope.tasks.clone();
+        let tasks = tasks.watches(
+            api::<Guarded<BackupServer>>(client, namespace),
+            watcher::Config::default(),
+            move |server: Guarded<BackupServer>| tasks_of(&store, &server),
+        );
+        Self {
+            servers,
+            tasks,
+            scope,
+        }
+    }
+
+    /// Runs until `stop` turns true; passes under way are finished first.
+    pub async fn run<C: Cluster>(
+        self,
+        context: Arc<Context<C>>,
+        leading: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
+    ) {
+        let scope = self.scope.clone();
+        let shared = Arc::new((context, scope));
+        let servers = self
+            .servers
+            .reconcile_all_on(gained(leading.clone()))
+            .graceful_shutdown_on(stopped(stop.clone()))
+            .run(
+                reconcile_server,
+                |_, error, _| match *error {},
+                Arc::clone(&shared),
+            )
+            .for_each(|_| future::ready(()));
+        let tasks = self
+            .tasks
+            .reconcile_all_on(gained(leading))
+            .graceful_shutdown_on(stopped(stop))
+            .run(reconcile_task, |_, error, _| match *error {}, shared)
+            .for_each(|_| future::ready(()));
+        future::join(servers, tasks).await;
+    }
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<Scope = kube::core::NamespaceResourceScope>,
+    K::DynamicType: Default,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Ticks whenever leadership is gained.
+fn gained(leading: watch::Receiver<bool>) -> impl futures::Stream<Item = ()> + Send {
+    tokio_stream(leading).filter_map(|leads| future::ready(leads.then_some(())))
+}
+
+fn tokio_stream(receiver: watch::Receiver<bool>) -> impl futures::Stream<Item = bool> + Send {
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.changed().await.ok()?;
+        let value = *receiver.borrow_and_update();
+        Some((value, receiver))
+    })
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is shutdown too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn server_of(task: &Guarded<BackupTask>) -> Option<ObjectRef<Guarded<BackupServer>>> {
+    let task = task.0.as_ref().ok()?;
+    Some(ObjectRef::new(&task.spec.server_ref.name).within(&task.namespace()?))
+}
+
+fn tasks_of(
+    store: &Store<Guarded<BackupTask>>,
+    server: &Guarded<BackupServer>,
+) -> Vec<ObjectRef<Guarded<BackupTask>>> {
+    let (namespace, name) = (server.namespace(), server.name_any());
+    store
+        .state()
+        .iter()
+        .filter(|task| task.namespace() == namespace)
+        .filter(|task| {
+            task.0
+                .as_ref()
+                .is_ok_and(|task| task.spec.server_ref.name == name)
+        })
+        .map(|task| ObjectRef::from_obj(task.as_ref()))
+        .collect()
+}
+
+type Shared<C> = Arc<(Arc<Context<C>>, Scope)>;
+
+async fn reconcile_server<C: Cluster>(
+    server: Arc<Guarded<BackupServer>>,
+    shared: Shared<C>,
+) -> Result<Action, Infallible> {
+    let (context, scope) = shared.as_ref();
+    scope.ready().await;
+    let key = (server.namespace().unwrap_or_default(), server.name_any());
+    if !context.fence.is_open() {
+        return Ok(Action::await_change());
+    }
+    // The store is newer than the object that woke us.
+    let Some(server) = scope.server(&key) else {
+        if let Err(error) = &server.0 {
+            tracing::warn!(namespace = key.0, server = key.1, error = %error.error, "cannot read the BackupServer");
+        }
+        return Ok(Action::await_change());
+    };
+    let timer = context.metrics.reconcile("BackupServer");
+    let next = pass(context, &server, scope.tasks_of(&key)).await;
+    timer.done("ok");
+    Ok(Action::requeue(next.min(LONGEST_SLEEP)))
+}
+
+/// A pass that nothing else wakes is run again after this, so that a missed wake is never for good.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+async fn reconcile_task<C: Cluster>(
+    task: Arc<Guarded<BackupTask>>,
+    shared: Shared<C>,
+) -> Result<Action, Infallible> {
+    let (context, scope) = shared.as_ref();
+    scope.ready().await;
+    if !context.fence.is_open() {
+        return Ok(Action::await_change());
+    }
+    let task = match &task.0 {
+        Ok(task) => task,
+        Err(error) => {
+            let name = error.metadata.name.as_deref().unwrap_or("");
+            tracing::warn!(task = name, error = %error.error, "cannot read the BackupTask");
+            return Ok(Action::await_change());
+        }
+    };
+    let key = (
+        task.namespace().unwrap_or_default(),
+        task.spec.server_ref.name.clone(),
+    );
+    if scope
+        .servers
+        .get(&ObjectRef::new(&key.1).within(&key.0))
+        .is_some()
+    {
+        return Ok(Action::await_change());
+    }
+    // The watch may lag behind a server that was created in the same breath.
+    match context.cluster.read_server(&key.0, &key.1).await {
+        Ok(Some(_)) | Err(_) => return Ok(Action::requeue(Duration::from_secs(1))),
+        Ok(None) => {}
+    }
+    context.fleet.forget(&key).await;
+    let timer = context.metrics.reconcile("BackupTask");
+    let next = orphan::reconcile(context, task).await;
+    timer.done("ok");
+    Ok(next.map_or_else(Action::await_change, Action::requeue))
+}

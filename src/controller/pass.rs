@@ -1,0 +1,625 @@
+//! One pass over one BackupServer: observe, decide, act, report. kube-runtime never runs two passes of a server at
+//! once and folds a burst of changes into one, so a pass sees server, tasks and inventory as one value.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::{
+    Context,
+    cluster::{Cluster, WriteError},
+    connect,
+    fleet::Memory,
+    removal, report,
+};
+use crate::{
+    act,
+    api::{BackupServer, BackupTask, Intent, IntentAction, Origin},
+    decide::{Act, Candidate, Decision, admit, decide, has_finalizer},
+    nas::{Client, TaskId},
+    observe::{
+        Admission, Answered, Bound, Claim, Inventory, Knowledge, Observation, ResultsByTask, ServerFacts,
+        VersionsByTask, bind, claims, read_inventory, read_results, read_versions,
+    },
+    status::{next_status, notices},
+};
+
+/// Reads of single tasks and writes of one pass under way at once.
+const AT_ONCE: usize = 8;
+/// Decide, read what is missing, decide again: freshness, then results, then versions.
+const ROUNDS: usize = 4;
+/// After a conflict: the watch brings the newer object, this is for the case that it does not.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Runs one pass; returns when the next one is due by itself.
+pub async fn pass<C: Cluster>(
+    ctx: &Context<C>,
+    server: &BackupServer,
+    tasks: Vec<Arc<BackupTask>>,
+) -> Duration {
+    let key = (server.namespace().unwrap_or_default(), server.name_any());
+    let memory = ctx.fleet.server(&key);
+    let mut memory = memory.lock().await;
+    let begun = ctx.now();
+    let server = newest_server(server, &mut memory);
+    let tasks = newest_tasks(tasks, &mut memory);
+    for task in &tasks {
+        memory
+            .knowledge
+            .entry(uid(task))
+            .or_default()
+            .find_intent(task, begun);
+    }
+    poll(ctx, &server, &mut memory, &tasks, begun).await;
+    let decisions = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
+    let mut next = carry_out(ctx, &server, &mut memory, &tasks, &decisions).await;
+    memory.active = decisions.iter().any(|(decision, _)| decision.active);
+    report::server(ctx, &server, &mut memory, &tasks).await;
+    ctx.fleet.note(&key, &memory);
+    let now = ctx.now();
+    let pace = pace(&server, &memory);
+    let due = memory.next_poll.map_or(now, |poll| poll.min(now + pace));
+    memory.next_poll = Some(due);
+    for wake in decisions
+        .iter()
+        .filter_map(|(decision, _)| decision.wake)
+        .chain([due])
+    {
+        next = next.min(Duration::try_from(wake.duration_since(now)).unwrap_or_default());
+    }
+    // A time that has just come is met by the next turn of the loop, not by this one again.
+    next.max(Duration::from_millis(20))
+}
+
+/// Takes our own newer write where the watch has not brought it yet: deciding twice on the older one would only end
+/// in a conflict.
+fn newest_tasks(tasks: Vec<Arc<BackupTask>>, memory: &mut Memory) -> Vec<BackupTask> {
+    let uids: BTreeSet<String> = tasks.iter().map(|task| uid(task)).collect();
+    memory.knowledge.retain(|uid, _| uids.contains(uid));
+    memory.written.retain(|uid, _| uids.contains(uid));
+    tasks
+        .into_iter()
+        .map(|task| match memory.written.get(&uid(&task)) {
+            Some(ours) if version(ours) > version(task.as_ref()) => ours.clone(),
+            _ => {
+                memory.written.remove(&uid(&task));
+                Arc::unwrap_or_clone(task)
+            }
+        })
+        .collect()
+}
+
+fn newest_server(server: &BackupServer, memory: &mut Memory) -> BackupServer {
+    match memory.written_server.take() {
+        Some(ours) if ours.uid() == server.uid() && version(&ours) > version(server) => {
+            memory.written_server = Some(ours.clone());
+            ours
+        }
+        _ => server.clone(),
+    }
+}
+
+/// Resource versions of one resource are ordered numbers (Kubernetes 1.35, KEP-5504).
+fn version(object: &impl ResourceExt) -> u64 {
+    object
+        .resource_version()
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
+}
+
+fn uid(task: &BackupTask) -> String {
+    task.uid().unwrap_or_else(|| task.name_any())
+}
+
+/// How often the NAS is read now.
+fn pace(server: &BackupServer, memory: &Memory) -> SignedDuration {
+    let polling = &server.spec.polling;
+    let [idle, active] = [&polling.idle, &polling.active]
+        .map(|d| SignedDuration::try_from(d.get()).unwrap_or(SignedDuration::MAX));
+    match &memory.problem {
+        // Somebody mends a Secret and waits for it; a NAS that is switched off is asked less and less.
+        Some(problem) if problem.stalled => active.min(idle),
+        Some(_) => {
+            (active * 1_i32.checked_shl(memory.failures.min(12)).unwrap_or(i32::MAX)).min(idle.max(active))
+        }
+        None if memory.active => active.min(idle),
+        None => idle,
+    }
+}
+
+/// Reads the inventory when it is due. Network.
+async fn poll<C: Cluster>(
+    ctx: &Context<C>,
+    server: &BackupServer,
+    memory: &mut Memory,
+    tasks: &[BackupTask],
+    now: Timestamp,
+) {
+    if memory.next_poll.is_some_and(|due| now < due) {
+        return;
+    }
+    let observer = ctx.metrics.observer(server);
+    match connect::connect(&ctx.cluster, server, memory, observer, now).await {
+        Ok(()) => {
+            let asks = |task: &BackupTask| {
+                task.status
+                    .as_ref()
+                    .is_some_and(|status| status.intent.is_some() || status.run.is_some())
+                    || task.metadata.deletion_timestamp.is_some()
+            };
+            let unclear = memory.inventory.as_ref().is_some_and(|inventory| {
+                let none = crate::observe::Queue::NotAsked;
+                inventory
+                    .tasks
+                    .iter()
+                    .any(|t| crate::observe::doing(t, &none) == crate::observe::Doing::PerhapsRunning)
+            });
+            let with_queue = unclear || tasks.iter().any(asks);
+            read(ctx, server, memory, tasks, with_queue).await;
+        }
+        Err(problem) => {
+            memory.failures = memory.failures.saturating_add(1);
+            memory.problem = Some(problem);
+        }
+    }
+    memory.next_poll = Some(ctx.now() + pace(server, memory));
+}
+
+/// One inventory read, noted for every task. Network.
+async fn read<C: Cluster>(
+    ctx: &Context<C>,
+    server: &BackupServer,
+    memory: &mut Memory,
+    tasks: &[BackupTask],
+    with_queue: bool,
+) -> bool {
+    let Some(client) = memory
+        .connection
+        .as_ref()
+        .map(|connection| connection.client.clone())
+    else {
+        return false;
+    };
+    let begun = ctx.now();
+    match read_inventory(&client, with_queue).await {
+        Ok(inventory) => {
+            memory.list_duration = Some(ctx.now().duration_since(begun));
+            memory.failures = 0;
+            memory.problem = None;
+            let serial = serial(memory);
+            for task in tasks {
+                let bound = bind(task, Some(&inventory), serial.as_deref());
+                memory
+                    .knowledge
+                    .entry(uid(task))
+                    .or_default()
+                    .note(task, &bound, &inventory);
+            }
+            memory.inventory = Some(Arc::new(inventory));
+            true
+        }
+        Err(error) => {
+            tracing::warn!(server = server.name_any(), %error, "failed to read the inventory");
+            let now = ctx.now();
+            memory.problem = Some(connect::failed(memory, &error, now, None));
+            memory.failures = memory.failures.saturating_add(1);
+            false
+        }
+    }
+}
+
+fn serial(memory: &Memory) -> Option<String> {
+    memory
+        .connection
+        .as_ref()
+        .and_then(|connection| connection.dsm.as_ref())
+        .and_then(|dsm| dsm.serial.clone())
+}
+
+fn facts(server: &BackupServer, memory: &Memory) -> ServerFacts {
+    let breaker = server.status.as_ref().and_then(|status| status.removals.as_ref());
+    let known = server
+        .status
+        .as_ref()
+        .and_then(|status| status.dsm.as_ref())
+        .and_then(|dsm| dsm.serial.clone());
+    ServerFacts {
+        name: server.name_any(),
+        uid: server.uid().unwrap_or_default(),
+        mode: server.spec.mode,
+        deleting: server.metadata.deletion_timestamp.is_some(),
+        serial: serial(memory).or(known),
+        settle: SignedDuration::try_from(server.spec.timeouts.settle.get()).unwrap_or(SignedDuration::MAX),
+        removals_allowed: server.spec.removals.allowed,
+        removals_per_day: server.spec.removals.max_per_day,
+        breaker: breaker.map_or((None, 0), |r| {
+            (r.window_start.as_ref().map(|time| time.0), r.count)
+        }),
+    }
+}
+
+/// A decision with what the object was bound to.
+type Decided = (Decision, crate::api::BackupTaskStatus);
+
+/// Decides for every task, reading what the decisions need, until nothing more is needed. Network.
+async fn decide_all<C: Cluster>(
+    ctx: &Context<C>,
+    server: &BackupServer,
+    memory: &mut Memory,
+    tasks: &[BackupTask],
+    begun: Timestamp,
+) -> Vec<Decided> {
+    let mut results = ResultsByTask::new();
+    let mut versions = VersionsByTask::new();
+    let ids: Vec<String> = tasks.iter().map(|_| uuid::Uuid::new_v4().to_string()).collect();
+    for round in 0..=ROUNDS {
+        let facts = facts(server, memory);
+        let inventory = memory.inventory.clone();
+        let inventory = inventory.as_deref();
+        let fresh = inventory.is_some_and(|inventory| inventory.begun >= begun);
+        let now = ctx.now();
+        let nothing = Knowledge::default();
+        let look = Look {
+            facts: &facts,
+            memory,
+            inventory,
+            fresh,
+            results: &results,
+            versions: &versions,
+        };
+        let bound: Vec<(&BackupTask, Bound<'_>)> = tasks
+            .iter()
+            .map(|task| (task, bind(task, inventory, facts.serial.as_deref())))
+            .collect();
+        let claims = claims(&bound);
+        let judge = |index: usize, admission: Admission| {
+            let (task, binding) = &bound[index];
+            let knowledge = look.memory.knowledge.get(&uid(task)).unwrap_or(&nothing);
+            let observation = look.observation(binding.clone(), claims[index].clone(), admission, knowledge);
+            let decision = decide(task, &observation, now, &ids[index]);
+            let status = next_status(task, &decision, binding, now);
+            (decision, status)
+        };
+        let mut decided: Vec<Decided> = (0..tasks.len())
+            .map(|index| judge(index, Admission::Open))
+            .collect();
+        for (index, admission) in queued(server, tasks, &decided) {
+            decided[index] = judge(index, admission);
+        }
+        let wanting: Vec<(TaskId, bool, bool)> = decided
+            .iter()
+            .zip(&bound)
+            .filter_map(|((decision, _), (_, bound))| match bound {
+                Bound::To(task) => Some((task.id, decision.needs.results, decision.needs.versions)),
+                _ => None,
+            })
+            .collect();
+        let refresh = decided.iter().any(|(decision, _)| decision.needs.fresh) && !fresh;
+        let missing = wanting.iter().any(|(_, results, versions)| *results || *versions);
+        let usable = memory.problem.is_none() && memory.connection.is_some();
+        if round == ROUNDS || !usable || !(refresh || missing) {
+            return decided;
+        }
+        if refresh {
+            if !read(ctx, server, memory, tasks, true).await {
+                continue;
+            }
+            memory.next_poll = Some(ctx.now() + pace(server, memory));
+            continue;
+        }
+        fetch(memory, &wanting, &mut results, &mut versions).await;
+    }
+    Vec::new()
+}
+
+/// What every task of a round is judged by.
+struct Look<'a> {
+    facts: &'a ServerFacts,
+    memory: &'a Memory,
+    inventory: Option<&'a Inventory>,
+    fresh: bool,
+    results: &'a ResultsByTask,
+    versions: &'a VersionsByTask,
+}
+
+impl<'a> Look<'a> {
+    fn observation(
+        &self,
+        bound: Bound<'a>,
+        claim: Claim,
+        admission: Admission,
+        knowledge: &'a Knowledge,
+    ) -> Observation<'a> {
+        let id = match &bound {
+            Bound::To(task) => Some(task.id),
+            _ => None,
+        };
+        Observation {
+            server: self.facts,
+            reach: self.memory.reach(),
+            inventory: self.inventory,
+            fresh: self.fresh,
+            claim,
+            admission,
+            results: id.and_then(|id| self.results.get(&id)).map(Vec::as_slice),
+            versions: id.and_then(|id| self.versions.get(&id)).map(Vec::as_slice),
+            knowledge,
+            bound,
+        }
+    }
+}
+
+/// Tasks that must wait for their turn.
+fn queued(server: &BackupServer, tasks: &[BackupTask], decided: &[Decided]) -> Vec<(usize, Admission)> {
+    let limit = usize::try_from(server.spec.limits.max_concurrent_runs).unwrap_or(0);
+    let is_ours = |task: &BackupTask| {
+        task.status.as_ref().is_some_and(|status| {
+            status
+                .intent
+                .as_ref()
+                .is_some_and(|intent| intent.action == IntentAction::Backup)
+                || status
+                    .run
+                    .as_ref()
+                    .is_some_and(|run| run.origin != Origin::External)
+        })
+    };
+    let in_flight = tasks.iter().filter(|task| is_ours(task)).count();
+    let candidates = decided
+        .iter()
+        .enumerate()
+        .filter(|(_, (decision, _))| decision.wants_start)
+        .map(|(index, _)| Candidate {
+            index,
+            due: tasks[index].creation_timestamp().map(|time| time.0),
+            uid: uid(&tasks[index]),
+        })
+        .collect();
+    let (_, waiting) = admit(candidates, in_flight, limit);
+    waiting
+        .into_iter()
+        .map(|(index, position)| (index, Admission::Queued { position, limit }))
+        .collect()
+}
+
+/// Reads results and versions of single tasks. Network: one call each, a few at once.
+async fn fetch(
+    memory: &mut Memory,
+    wanting: &[(TaskId, bool, bool)],
+    results: &mut ResultsByTask,
+    versions: &mut VersionsByTask,
+) {
+    let Some(client) = memory
+        .connection
+        .as_ref()
+        .map(|connection| connection.client.clone())
+    else {
+        return;
+    };
+    let ask = |(id, want_results, want_versions): (TaskId, bool, bool)| {
+        let client: Client = client.clone();
+        async move {
+            let results = if want_results {
+                Some(read_results(&client, id).await)
+            } else {
+                None
+            };
+            let versions = if want_versions {
+                Some(read_versions(&client, id).await)
+            } else {
+                None
+            };
+            (id, results, versions)
+        }
+    };
+    let wanted: Vec<_> = wanting
+        .iter()
+        .copied()
+        .filter(|(_, results, versions)| *results || *versions)
+        .collect();
+    let answers: Vec<_> = stream::iter(wanted)
+        .map(ask)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let last = |id: TaskId| {
+        let inventory = memory.inventory.as_ref()?;
+        Some(inventory.task(id)?.last_result.as_ref()?.result_id)
+    };
+    let mut read_behind = Vec::new();
+    for (id, task_results, task_versions) in answers {
+        if let Some(answer) = task_results {
+            // A history that cannot be read is an observation: there is nothing to see in it.
+            results.insert(id, answer.unwrap_or_default());
+            read_behind.extend(last(id).map(|result| (id, result)));
+        }
+        if let Some(Ok(read)) = task_versions {
+            versions.insert(id, read);
+        }
+    }
+    for knowledge in memory.knowledge.values_mut() {
+        // Result numbers are unique over all tasks, so a number of another task never hides this one's.
+        for (_, result) in &read_behind {
+            if knowledge.history_read_behind.is_none_or(|known| known < *result) {
+                knowledge.history_read_behind = Some(*result);
+            }
+        }
+    }
+}
+
+/// Writes what was decided and sends what was recorded, side by side. Network.
+async fn carry_out<C: Cluster>(
+    ctx: &Context<C>,
+    server: &BackupServer,
+    memory: &mut Memory,
+    tasks: &[BackupTask],
+    decided: &[Decided],
+) -> Duration {
+    let client = memory
+        .connection
+        .as_ref()
+        .map(|connection| connection.client.clone());
+    let mut jobs = Vec::with_capacity(tasks.len());
+    for (task, decided) in tasks.iter().zip(decided) {
+        jobs.push(carry_out_one(ctx, server, client.as_ref(), task, decided));
+    }
+    let done: Vec<Done> = stream::iter(jobs).buffer_unordered(AT_ONCE).collect().await;
+    let mut next = Duration::MAX;
+    for Done {
+        uid,
+        written,
+        sent,
+        again,
+        server_written,
+    } in done
+    {
+        if let Some(task) = written {
+            memory.written.insert(uid.clone(), task);
+        }
+        if let Some(server) = server_written {
+            memory.written_server = Some(server);
+        }
+        if let Some((intent, outcome)) = sent {
+            let call = crate::observe::Call {
+                intent,
+                answered: Some(outcome.answered),
+                settles_from: outcome.deadline,
+                first_absence: None,
+            };
+            memory.knowledge.entry(uid).or_default().call = Some(call);
+            // What the answer itself settles needs no poll.
+            if matches!(
+                outcome.answered,
+                Answered::NotDispatched | Answered::Refused(_) | Answered::Withheld
+            ) {
+                next = Duration::ZERO;
+            }
+        }
+        if again {
+            next = next.min(AGAIN);
+        }
+    }
+    next
+}
+
+/// What came of one task's part of a pass.
+#[derive(Default)]
+struct Done {
+    uid: String,
+    written: Option<BackupTask>,
+    server_written: Option<BackupServer>,
+    sent: Option<(String, act::Outcome)>,
+    again: bool,
+}
+
+/// One task: finalizer, status with its intent, the call. Network.
+async fn carry_out_one<C: Cluster>(
+    ctx: &Context<C>,
+    server: &BackupServer,
+    client: Option<&Client>,
+    task: &BackupTask,
+    (decision, status): &Decided,
+) -> Done {
+    let mut done = Done {
+        uid: uid(task),
+        ..Done::default()
+    };
+    if !ctx.fence.is_open() {
+        return done;
+    }
+    let mut object = task.clone();
+    if decision.finalizer && !has_finalizer(&object) {
+        object.finalizers_mut().push(crate::api::FINALIZER.to_owned());
+        match ctx.cluster.write_finalizers(&object).await {
+            Ok(written) => object = written,
+            Err(error) => return not_written(done, task, &error),
+        }
+        done.written = Some(object.clone());
+    }
+    let before = object.status.take();
+    if before.as_ref() != Some(status) {
+        object.status = Some(status.clone());
+        match record(ctx, &object, &decision.act).await {
+            Ok(written) => object = written,
+            Err(error) => return not_written(done, task, &error),
+        }
+        done.written = Some(object.clone());
+        for notice in notices(before.as_ref(), status, decision) {
+            // A removal publishes its own before the call; the rest is news that must not hold anything up.
+            if notice.reason != crate::api::Reason::RemovalPlanned
+                && let Err(error) = ctx.cluster.publish_task(&object, &notice).await
+            {
+                tracing::debug!(%error, "failed to publish an Event");
+            }
+        }
+        report::log_change(&object, before.as_ref(), decision);
+        if let (Act::Call(intent), Some(client)) = (&decision.act, client) {
+            let request = server.spec.timeouts.request.get();
+            let outcome = match intent.action {
+                IntentAction::Remove => {
+                    let (outcome, reserved) = removal::send(ctx, client, &object, intent, request).await;
+                    done.server_written = reserved;
+                    outcome
+                }
+                IntentAction::Backup | IntentAction::Cancel => {
+                    act::send(client, intent, &ctx.fence, request).await
+                }
+            };
+            ctx.metrics.mutation(intent.action, outcome.answered);
+            done.sent = Some((intent.id.clone(), outcome));
+        }
+    }
+    if !decision.finalizer && has_finalizer(&object) {
+        if before.as_ref() == Some(status) {
+            object.status = before;
+        }
+        object
+            .finalizers_mut()
+            .retain(|finalizer| finalizer != crate::api::FINALIZER);
+        match ctx.cluster.write_finalizers(&object).await {
+            Ok(written) => done.written = Some(written),
+            Err(error) => return not_written(done, task, &error),
+        }
+    }
+    done
+}
+
+/// Writes the status once. After a conflict or an unknown answer of an intent's write the object is read back: only
+/// if *this* intent stands in it was the write ours, and it has not been sent on yet.
+async fn record<C: Cluster>(
+    ctx: &Context<C>,
+    object: &BackupTask,
+    act: &Act,
+) -> Result<BackupTask, WriteError> {
+    let error = match ctx.cluster.write_task_status(object).await {
+        Ok(written) => return Ok(written),
+        Err(error) => error,
+    };
+    let Act::Call(intent) = act else { return Err(error) };
+    if !matches!(error, WriteError::Conflict | WriteError::Unknown) {
+        return Err(error);
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    match ctx.cluster.read_task(&namespace, &object.name_any()).await {
+        Ok(Some(read)) if intent_of(&read).is_some_and(|recorded| recorded.id == intent.id) => Ok(read),
+        Ok(_) | Err(_) => Err(error),
+    }
+}
+
+fn intent_of(task: &BackupTask) -> Option<&Intent> {
+    task.status.as_ref().and_then(|status| status.intent.as_ref())
+}
+
+fn not_written(mut done: Done, task: &BackupTask, error: &WriteError) -> Done {
+    match error {
+        WriteError::Gone => {}
+        WriteError::Conflict => tracing::debug!(task = task.name_any(), "the object changed; looking again"),
+        WriteError::Unknown | WriteError::Refused(_) => {
+            tracing::warn!(task = task.name_any(), %error, "failed to write the task");
+        }
+    }
+    done.again = !matches!(error, WriteError::Gone);
+    done
+}

@@ -1,0 +1,224 @@
+//! What a pass tells: the BackupServer's status and Events, and one log line per change.
+
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+
+use super::{
+    Context,
+    cluster::{Cluster, WriteError},
+    fleet::{Memory, Problem},
+};
+use crate::{
+    api::{
+        BackupServer, BackupServerStatus, BackupTask, BackupTaskStatus, ConditionType, DsmInfo, LoginStatus,
+        Reason, TaskCounts, UnmanagedTask, condition, set_condition, take_condition,
+    },
+    decide::{Act, Decision},
+    nas::{Task, UniqueKey},
+    observe::{Bound, Inventory, bind, doing},
+    status::Notice,
+};
+
+/// A skew is written again only when it moved by this much (contract, Status).
+const SKEW_STEP: i64 = 5;
+/// Unmanaged tasks listed at most; the total stands beside them.
+const UNMANAGED_LISTED: usize = 50;
+
+/// Writes the server's status if it changed. Network: at most one write and one Event.
+pub async fn server<C: Cluster>(
+    ctx: &Context<C>,
+    server: &BackupServer,
+    memory: &mut Memory,
+    tasks: &[BackupTask],
+) {
+    // A removal's reservation is newer than what the pass began with.
+    let server = memory.written_server.clone().unwrap_or_else(|| server.clone());
+    let status = next_status(ctx, &server, memory, tasks);
+    if server.status.as_ref() == Some(&status) || !ctx.fence.is_open() {
+        return;
+    }
+    let notice = notice(server.status.as_ref(), &status);
+    let mut object = server.clone();
+    object.status = Some(status);
+    match ctx.cluster.write_server_status(&object).await {
+        Ok(written) => {
+            if let Some(notice) = notice {
+                tracing::info!(
+                    server = object.name_any(),
+                    reason = notice.reason.as_str(),
+                    message = notice.message
+                );
+                if let Err(error) = ctx.cluster.publish_server(&object, &notice).await {
+                    tracing::debug!(%error, "failed to publish an Event");
+                }
+            }
+            memory.written_server = Some(written);
+        }
+        Err(WriteError::Conflict | WriteError::Gone) => memory.written_server = None,
+        Err(error) => {
+            memory.written_server = None;
+            tracing::warn!(server = object.name_any(), %error, "failed to write the server");
+        }
+    }
+}
+
+fn next_status<C: Cluster>(
+    ctx: &Context<C>,
+    server: &BackupServer,
+    memory: &Memory,
+    tasks: &[BackupTask],
+) -> BackupServerStatus {
+    let mut status = server.status.clone().unwrap_or_default();
+    let generation = server.metadata.generation;
+    status.observed_generation = generation;
+    let dsm = memory
+        .connection
+        .as_ref()
+        .and_then(|connection| connection.dsm.clone());
+    if let Some(dsm) = dsm {
+        let known = DsmInfo {
+            model: dsm.model,
+            version: dsm.version,
+            serial: dsm.serial,
+        };
+        status.dsm = (known != DsmInfo::default()).then_some(known).or(status.dsm);
+    }
+    if let Some(inventory) = memory.inventory.clone() {
+        let serial = status.dsm.as_ref().and_then(|dsm| dsm.serial.clone());
+        count(&mut status, &inventory, tasks, serial.as_deref());
+        let skew = inventory.skew().map(|skew| SignedDuration::as_secs(&skew));
+        status.clock_skew_seconds = match (status.clock_skew_seconds, skew) {
+            (Some(old), Some(new)) if (old - new).abs() < SKEW_STEP => Some(old),
+            // The header has whole seconds: below the step it says nothing.
+            (None, Some(new)) if new.abs() < SKEW_STEP => Some(0),
+            (old, new) => new.or(old),
+        };
+    }
+    status.login = memory.refusal.as_ref().map(|refusal| LoginStatus {
+        refused_secret_version: Some(refusal.secret_version.clone()),
+        next_attempt_time: jiff::Timestamp::from_second(refusal.next_attempt.as_second())
+            .ok()
+            .map(Time),
+    });
+    let (verdict, problem) = match &memory.problem {
+        Some(problem) => (Some(false), problem.clone()),
+        None if memory.inventory.is_some() => (
+            Some(true),
+            Problem {
+                reason: Reason::Connected,
+                message: "the NAS answers".to_owned(),
+                stalled: false,
+            },
+        ),
+        None => (
+            None,
+            Problem {
+                reason: Reason::Progressing,
+                message: "not read yet".to_owned(),
+                stalled: false,
+            },
+        ),
+    };
+    let now = ctx.now();
+    let Problem {
+        reason,
+        message,
+        stalled,
+    } = problem;
+    let conditions = &mut status.conditions;
+    set_condition(
+        conditions,
+        ConditionType::Ready,
+        verdict,
+        reason,
+        &message,
+        generation,
+        now,
+    );
+    for (kind, holds) in [
+        (ConditionType::Stalled, verdict == Some(false) && stalled),
+        (ConditionType::Reconciling, verdict != Some(true) && !stalled),
+    ] {
+        if holds {
+            set_condition(conditions, kind, Some(true), reason, &message, generation, now);
+        } else {
+            take_condition(conditions, kind);
+        }
+    }
+    status
+}
+
+fn count(status: &mut BackupServerStatus, inventory: &Inventory, tasks: &[BackupTask], serial: Option<&str>) {
+    let bound: std::collections::BTreeSet<_> = tasks
+        .iter()
+        .filter_map(|task| match bind(task, Some(inventory), serial) {
+            Bound::To(found) => Some(found.id),
+            _ => None,
+        })
+        .collect();
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let unmanaged: Vec<&Task> = inventory
+        .tasks
+        .iter()
+        .filter(|task| !bound.contains(&task.id))
+        .collect();
+    status.tasks = Some(TaskCounts {
+        total: number(inventory.tasks.len()),
+        bound: number(bound.len()),
+        unmanaged: number(unmanaged.len()),
+        running: number(
+            inventory
+                .tasks
+                .iter()
+                .filter(|task| doing(task, &inventory.queue).is_run())
+                .count(),
+        ),
+    });
+    status.unmanaged_tasks = unmanaged
+        .into_iter()
+        .take(UNMANAGED_LISTED)
+        .map(|task| UnmanagedTask {
+            id: task.id.0,
+            name: task.name.clone(),
+            unique_key: task.unique_key.as_ref().map(UniqueKey::as_str).map(str::to_owned),
+        })
+        .collect();
+}
+
+fn notice(before: Option<&BackupServerStatus>, after: &BackupServerStatus) -> Option<Notice> {
+    let ready = condition(&after.conditions, ConditionType::Ready)?;
+    let old = before.and_then(|status| condition(&status.conditions, ConditionType::Ready));
+    if old.is_some_and(|old| old.reason == ready.reason) {
+        return None;
+    }
+    let reason = *Reason::ALL
+        .iter()
+        .find(|reason| reason.as_str() == ready.reason)?;
+    Some(Notice {
+        warning: ready.status == "False",
+        reason,
+        message: ready.message.clone(),
+    })
+}
+
+/// One line per change, with what was decided and why.
+pub fn log_change(object: &BackupTask, before: Option<&BackupTaskStatus>, decision: &Decision) {
+    let state = decision.status.state.map_or("", crate::api::State::as_str);
+    let was = before
+        .and_then(|status| status.state)
+        .map_or("", crate::api::State::as_str);
+    let call = match &decision.act {
+        Act::Call(intent) => intent.action.as_str(),
+        Act::Nothing => "",
+    };
+    tracing::info!(
+        namespace = object.namespace().unwrap_or_default(),
+        task = object.name_any(),
+        was,
+        state,
+        reason = decision.standing.reason.as_str(),
+        call,
+        "status written"
+    );
+}

@@ -1,0 +1,203 @@
+//! Kubernetes in memory, for the demo and for tests without a cluster: versions and compare-and-swap as the API
+//! server has them, and nothing else.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use kube::{Resource, ResourceExt};
+
+use super::cluster::{Cluster, Keys, ReadError, WriteError};
+use crate::{
+    api::{BackupServer, BackupTask},
+    status::Notice,
+};
+
+/// Objects in memory. Clones share them.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    content: Arc<Mutex<Content>>,
+}
+
+#[derive(Default)]
+struct Content {
+    version: u64,
+    tasks: BTreeMap<(String, String), BackupTask>,
+    servers: BTreeMap<(String, String), BackupServer>,
+    secrets: BTreeMap<(String, String), BTreeMap<String, Vec<u8>>>,
+    notices: Vec<(String, Notice)>,
+}
+
+impl MemoryStore {
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a task there as a user would, with what the API server adds.
+    pub fn apply_task(&self, mut task: BackupTask) {
+        let mut content = self.content();
+        let old = content.tasks.get(&key(&task)).cloned();
+        adopt(&mut task, old.as_ref(), &mut content.version);
+        task.status = old.and_then(|old| old.status);
+        content.tasks.insert(key(&task), task);
+    }
+
+    /// Puts a server there as a user would, with what the API server adds.
+    pub fn apply_server(&self, mut server: BackupServer) {
+        let mut content = self.content();
+        let old = content.servers.get(&key(&server)).cloned();
+        adopt(&mut server, old.as_ref(), &mut content.version);
+        server.status = old.and_then(|old| old.status);
+        content.servers.insert(key(&server), server);
+    }
+
+    /// Puts a Secret there.
+    pub fn apply_secret(&self, namespace: &str, name: &str, values: BTreeMap<String, Vec<u8>>) {
+        self.content()
+            .secrets
+            .insert((namespace.to_owned(), name.to_owned()), values);
+    }
+
+    /// Every server.
+    #[must_use]
+    pub fn servers(&self) -> Vec<BackupServer> {
+        self.content().servers.values().cloned().collect()
+    }
+
+    /// The tasks of a server.
+    #[must_use]
+    pub fn tasks_of(&self, server: &BackupServer) -> Vec<Arc<BackupTask>> {
+        let (namespace, name) = key(server);
+        self.content()
+            .tasks
+            .values()
+            .filter(|task| {
+                task.namespace().as_deref() == Some(&namespace) && task.spec.server_ref.name == name
+            })
+            .map(|task| Arc::new(task.clone()))
+            .collect()
+    }
+
+    /// A task.
+    #[must_use]
+    pub fn task(&self, namespace: &str, name: &str) -> Option<BackupTask> {
+        self.content()
+            .tasks
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .cloned()
+    }
+
+    /// Events published so far: the object's name and the Event.
+    #[must_use]
+    pub fn notices(&self) -> Vec<(String, Notice)> {
+        self.content().notices.clone()
+    }
+}
+
+fn key(object: &impl ResourceExt) -> (String, String) {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+fn adopt<K: Resource>(object: &mut K, old: Option<&K>, version: &mut u64) {
+    *version += 1;
+    let known = old.map(|old| old.meta().clone());
+    let meta = object.meta_mut();
+    meta.resource_version = Some(version.to_string());
+    meta.generation = Some(known.as_ref().and_then(|old| old.generation).unwrap_or(0) + 1);
+    meta.uid = known
+        .as_ref()
+        .and_then(|old| old.uid.clone())
+        .or_else(|| Some(uuid::Uuid::new_v4().to_string()));
+    let created = known.and_then(|old| old.creation_timestamp);
+    meta.creation_timestamp = created.or_else(|| {
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+            jiff::Timestamp::now(),
+        ))
+    });
+}
+
+/// Compare-and-swap: `change` is applied to the stored object if its version is the one that was read.
+fn swap<K: Resource + Clone>(
+    stored: Option<&mut K>,
+    version: &mut u64,
+    read: Option<&str>,
+    change: impl FnOnce(&mut K),
+) -> Result<K, WriteError> {
+    let stored = stored.ok_or(WriteError::Gone)?;
+    if stored.meta().resource_version.as_deref() != read {
+        return Err(WriteError::Conflict);
+    }
+    change(stored);
+    *version += 1;
+    stored.meta_mut().resource_version = Some(version.to_string());
+    Ok(stored.clone())
+}
+
+impl Cluster for MemoryStore {
+    async fn write_task_status(&self, task: &BackupTask) -> Result<BackupTask, WriteError> {
+        let mut content = self.content();
+        let Content { version, tasks, .. } = &mut *content;
+        let read = task.metadata.resource_version.as_deref();
+        swap(tasks.get_mut(&key(task)), version, read, |stored| {
+            stored.status.clone_from(&task.status)
+        })
+    }
+
+    async fn write_server_status(&self, server: &BackupServer) -> Result<BackupServer, WriteError> {
+        let mut content = self.content();
+        let Content { version, servers, .. } = &mut *content;
+        let read = server.metadata.resource_version.as_deref();
+        swap(servers.get_mut(&key(server)), version, read, |stored| {
+            stored.status.clone_from(&server.status)
+        })
+    }
+
+    async fn write_finalizers(&self, task: &BackupTask) -> Result<BackupTask, WriteError> {
+        let mut content = self.content();
+        let Content { version, tasks, .. } = &mut *content;
+        let read = task.metadata.resource_version.as_deref();
+        let written = swap(tasks.get_mut(&key(task)), version, read, |stored| {
+            stored.metadata.finalizers.clone_from(&task.metadata.finalizers);
+        })?;
+        if written.metadata.deletion_timestamp.is_some() && written.finalizers().is_empty() {
+            tasks.remove(&key(task));
+        }
+        Ok(written)
+    }
+
+    async fn read_task(&self, namespace: &str, name: &str) -> Result<Option<BackupTask>, ReadError> {
+        Ok(self.task(namespace, name))
+    }
+
+    async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {
+        Ok(self
+            .content()
+            .servers
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .cloned())
+    }
+
+    async fn read_secret(&self, namespace: &str, name: &str) -> Result<Option<Keys>, ReadError> {
+        let values = self
+            .content()
+            .secrets
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .cloned();
+        Ok(values.map(|values| Keys::new("1".to_owned(), values)))
+    }
+
+    async fn read_config_map(&self, _: &str, _: &str) -> Result<Option<Keys>, ReadError> {
+        Ok(None)
+    }
+
+    async fn publish_task(&self, task: &BackupTask, notice: &Notice) -> Result<(), WriteError> {
+        self.content().notices.push((task.name_any(), notice.clone()));
+        Ok(())
+    }
+
+    async fn publish_server(&self, server: &BackupServer, notice: &Notice) -> Result<(), WriteError> {
+        self.content().notices.push((server.name_any(), notice.clone()));
+        Ok(())
+    }
+}
