@@ -7,3 +7,5 @@
 mod bad_input;
 mod crds;
 mod harness;
+mod lab;
+mod runs;
