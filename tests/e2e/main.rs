@@ -7,5 +7,10 @@
 mod bad_input;
 mod crds;
 mod harness;
+mod crash;
 mod lab;
+mod proxy;
+mod quiet;
+mod removal;
 mod runs;
+mod troubles;

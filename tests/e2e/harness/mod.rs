@@ -21,7 +21,7 @@ mod process;
 mod workspace;
 
 pub use cluster::{Cluster, cluster};
-pub use eventually::{eventually, eventually_within};
+pub use eventually::{PATIENCE, eventually, eventually_within};
 pub use namespace::{Namespace, Output};
 pub use operator::Operator;
 

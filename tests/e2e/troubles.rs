@@ -1,0 +1,127 @@
+//! What goes wrong in real life: each fault shows the contract's reason within a poll, and heals without a restart.
+
+use abb_operator::simulator::{Control, PackageState};
+use serde_json::json;
+
+use crate::{
+    harness::eventually,
+    lab::{Lab, condition, secret, server, server_at, task},
+};
+
+#[tokio::test]
+async fn a_missing_secret_and_a_wrong_password_stall_and_heal() {
+    let lab = Lab::new("login").await;
+    lab.server_reason("Connected").await;
+    lab.namespace.kubectl(&["delete", "secret", "nas"]).await.ok();
+    let status = lab.server_reason("SecretNotFound").await;
+    assert_eq!(condition(&status, "Stalled")["status"], "True");
+    lab.nas.control(Control::ResetRequests).unwrap();
+    lab.namespace.apply(&secret("wrong")).await.ok();
+    let status = lab.server_reason("CredentialsRejected").await;
+    assert_eq!(condition(&status, "Stalled")["status"], "True");
+    assert!(status["login"]["nextAttemptTime"].is_string(), "{status:#}");
+    lab.namespace.apply(&format!("{}\n", secret("wrong").replace("wrong\"", "wrong\", unused: x"))).await.ok();
+    for _ in 0..3 {
+        // A pass over a refused server, several times over: a key nobody uses changes nothing.
+        lab.namespace.kubectl(&["annotate", "bsrv", "nas", "look=again", "--overwrite"]).await.ok();
+        lab.namespace.kubectl(&["annotate", "bsrv", "nas", "look-"]).await.ok();
+    }
+    eventually("the Secret was read again", async || {
+        let reads = lab.namespace.cluster().operator_requests(lab.namespace.name());
+        (reads.iter().filter(|line| line.contains("secrets")).count() > 4).then_some(())
+    })
+    .await;
+    assert_eq!(lab.requests("login"), 1, "one login attempt for one password");
+    lab.namespace.apply(&secret(lab.nas.password())).await.ok();
+    let status = lab.server_reason("Connected").await;
+    assert!(status["login"].is_null() && condition(&status, "Stalled").is_null());
+    assert_eq!(lab.requests("login"), 2);
+}
+
+#[tokio::test]
+async fn an_untrusted_certificate_is_rejected_and_heals() {
+    let lab = Lab::new("cert").await;
+    lab.server_reason("Connected").await;
+    let wrong = "00".repeat(32);
+    lab.namespace.apply(&server_at(lab.nas.url(), &wrong, "")).await.ok();
+    let status = lab.server_reason("CertificateRejected").await;
+    assert_eq!(condition(&status, "Stalled")["status"], "True");
+    lab.namespace.apply(&server(&lab.nas, "")).await.ok();
+    lab.server_reason("Connected").await;
+}
+
+#[tokio::test]
+async fn a_nas_that_is_down_or_upgrading_is_said_and_heals() {
+    let lab = Lab::new("down").await;
+    lab.task("").await;
+    lab.until("it is bound", |status| condition(status, "Bound")["status"] == "True").await;
+    lab.nas.control(Control::Power { on: false }).unwrap();
+    let status = lab.server_reason("Unreachable").await;
+    assert_eq!(condition(&status, "Ready")["status"], "False");
+    lab.until("no verdict without a NAS", |status| {
+        let ready = condition(status, "Ready");
+        ready["reason"] == "ServerNotReady" && ready["status"] == "Unknown"
+    })
+    .await;
+    lab.task("triggers: {request: a}").await;
+    lab.nas.control(Control::Power { on: true }).unwrap();
+    lab.server_reason("Connected").await;
+    lab.until("what was due meanwhile has run", |status| status["receipts"]["request"]["outcome"] == "Succeeded").await;
+    assert_eq!(lab.effects("backup").len(), 1);
+    for (state, reason) in
+        [(PackageState::Stopped, "PackageNotRunning"), (PackageState::Upgrading, "PackageNotRunning")]
+    {
+        lab.nas.control(Control::Package { state }).unwrap();
+        lab.server_reason(reason).await;
+        lab.nas.control(Control::Package { state: PackageState::Running }).unwrap();
+        lab.server_reason("Connected").await;
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_an_ambiguous_and_a_claimed_task_are_said_and_heal() {
+    let lab = Lab::new("bind").await;
+    lab.namespace.apply(&task("laptop", "nobody", "triggers: {request: a}")).await.ok();
+    let status = lab.until("unknown", |status| condition(status, "Ready")["reason"] == "TaskNotFound").await;
+    assert_eq!(condition(&status, "Stalled")["status"], "True");
+    assert_eq!(status["state"], "Missing");
+    for id in [5, 6] {
+        let spec = json!({ "id": id, "name": "nobody", "uniqueKey": format!("key-{id}") });
+        lab.nas.control(Control::AddTask(Box::new(serde_json::from_value(spec).unwrap()))).unwrap();
+        if id == 5 {
+            lab.until("it is bound", |status| condition(status, "Bound")["status"] == "True").await;
+            lab.until("and has run", |status| status["receipts"]["request"]["outcome"] == "Succeeded").await;
+        }
+    }
+    lab.namespace.apply(&task("twin", "nobody", "triggers: {request: a}")).await.ok();
+    let reason_of = async |name: &str| {
+        let status = lab.namespace.get("bt", name).await["status"].take();
+        condition(&status, "Ready")["reason"].as_str().unwrap_or_default().to_owned()
+    };
+    eventually("ambiguous", async || (reason_of("twin").await == "TaskAmbiguous").then_some(())).await;
+    assert_eq!(reason_of("laptop").await, "Reconciled", "the bound one keeps its identity");
+    lab.nas.control(Control::VanishTask { id: 6 }).unwrap();
+    eventually("claimed", async || (reason_of("twin").await == "TaskClaimed").then_some(())).await;
+    lab.namespace.kubectl(&["delete", "bt", "laptop"]).await.ok();
+    eventually("free again", async || (reason_of("twin").await == "Reconciled").then_some(())).await;
+    assert_eq!(lab.effects("backup").len(), 2, "{:#?}", lab.nas.ledger());
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_exist_is_said_and_heals() {
+    let lab = Lab::new("orphan").await;
+    lab.namespace.kubectl(&["delete", "bsrv", "nas"]).await.ok();
+    lab.task("").await;
+    lab.until("not found", |status| condition(status, "Ready")["reason"] == "ServerNotFound").await;
+    lab.namespace.apply(&server(&lab.nas, "")).await.ok();
+    lab.until("found", |status| condition(status, "Ready")["reason"] == "Reconciled").await;
+}
+
+#[tokio::test]
+async fn what_is_not_built_yet_is_reported() {
+    let lab = Lab::new("notyet").await;
+    lab.task("triggers: {schedule: \"@daily\"}").await;
+    let status = lab.until("it says so", |status| condition(status, "Ready")["reason"] == "NotSupported").await;
+    let message = condition(&status, "Ready")["message"].as_str().unwrap_or_default();
+    assert!(message.contains("triggers.schedule"), "{message}");
+}
