@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, FutureExt, join_all};
+use futures::future::{BoxFuture, join_all};
 use kube::{Client, Config, ResourceExt};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -162,10 +162,7 @@ struct State {
 
 impl Probes for State {
     fn ready(&self) -> Result<(), String> {
-        let listed = self
-            .scopes
-            .iter()
-            .all(|scope| scope.ready().now_or_never().is_some());
+        let listed = self.scopes.iter().all(Scope::is_ready);
         if listed {
             Ok(())
         } else {

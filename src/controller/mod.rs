@@ -15,15 +15,15 @@ pub mod store;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use futures::{StreamExt, future};
+use futures::{Stream, StreamExt, future};
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::DeserializeGuard,
     runtime::{
-        Controller,
+        Controller, WatchStreamExt,
         controller::Action,
-        reflector::{ObjectRef, Store},
+        reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
@@ -68,13 +68,23 @@ pub struct Scope {
     pub servers: Store<Guarded<BackupServer>>,
     /// Tasks.
     pub tasks: Store<Guarded<BackupTask>>,
+    // `Store::wait_until_ready` keeps one waker only: a second waiter (kube's own, a probe) silences the first.
+    listed: [watch::Receiver<bool>; 2],
 }
 
 impl Scope {
-    /// Whether both watches have listed once.
+    /// Waits until both watches have listed once.
     pub async fn ready(&self) {
-        // The only error is that the watch has ended, which is shutdown.
-        let _ = future::join(self.servers.wait_until_ready(), self.tasks.wait_until_ready()).await;
+        for listed in &self.listed {
+            // The only error is that the watch has ended, which is shutdown.
+            let _ = listed.clone().wait_for(|listed| *listed).await;
+        }
+    }
+
+    /// Whether both watches have listed once.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.listed.iter().all(|listed| *listed.borrow())
     }
 
     /// The readable tasks of one server.
@@ -113,11 +123,14 @@ impl Controllers {
     /// Watches one namespace, or all.
     #[must_use]
     pub fn new(client: &Client, namespace: Option<&str>) -> Self {
-        let servers = Controller::new(api(client, namespace), watcher::Config::default());
-        let tasks = Controller::new(api(client, namespace), watcher::Config::default());
+        let (server_store, server_stream, servers_listed) = watched(api(client, namespace));
+        let (task_store, task_stream, tasks_listed) = watched(api(client, namespace));
+        let servers = Controller::for_stream(server_stream, server_store.clone());
+        let tasks = Controller::for_stream(task_stream, task_store.clone());
         let scope = Scope {
-            servers: servers.store(),
-            tasks: tasks.store(),
+            servers: server_store,
+            tasks: task_store,
+            listed: [servers_listed, tasks_listed],
         };
         let servers = servers.watches(
             api::<Guarded<BackupTask>>(client, namespace),
@@ -164,6 +177,37 @@ impl Controllers {
             .for_each(|_| future::ready(()));
         future::join(servers, tasks).await;
     }
+}
+
+/// A watch, the store it fills, and whether it has listed once.
+fn watched<K>(
+    api: Api<K>,
+) -> (
+    Store<K>,
+    impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
+    watch::Receiver<bool>,
+)
+where
+    K: Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let (store, writer) = reflector::store();
+    let (listed, receiver) = watch::channel(false);
+    let stream = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .inspect(move |event| {
+            if matches!(event, Ok(watcher::Event::InitDone)) {
+                listed.send_replace(true);
+            }
+        })
+        .applied_objects();
+    (store, stream, receiver)
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>

@@ -8,6 +8,7 @@ use kube::{
     api::{DynamicObject, PostParams},
     core::{ApiResource, GroupVersionKind},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::harness::{Namespace, cluster};
@@ -54,7 +55,7 @@ fn without(mut manifest: Value, field: &str) -> Value {
     manifest
 }
 
-fn triggers(triggers: Value) -> Value {
+fn triggers(triggers: impl Serialize) -> Value {
     task(json!({ "triggers": triggers }))
 }
 
@@ -62,11 +63,11 @@ fn schedule(expression: &str) -> Value {
     triggers(json!({ "schedule": expression }))
 }
 
-fn removal(removal: Value) -> Value {
+fn removal(removal: impl Serialize) -> Value {
     task(json!({ "removal": removal }))
 }
 
-fn selector(selector: Value) -> Value {
+fn selector(selector: impl Serialize) -> Value {
     task(json!({ "task": selector }))
 }
 
@@ -74,7 +75,7 @@ fn url(url: &str) -> Value {
     server(json!({ "url": url }))
 }
 
-fn tls(tls: Value) -> Value {
+fn tls(tls: impl Serialize) -> Value {
     server(json!({ "tls": tls }))
 }
 

@@ -23,7 +23,12 @@ enum Moment {
 }
 
 async fn plain_nas() -> Simulator {
-    let options = Options { plaintext: true, time_scale: 300.0, scenario: Scenario::seed(), ..Options::default() };
+    let options = Options {
+        plaintext: true,
+        time_scale: 300.0,
+        scenario: Scenario::seed(),
+        ..Options::default()
+    };
     start(options).await.unwrap()
 }
 
@@ -36,15 +41,9 @@ fn is_call(method: &str) -> impl Fn(&str, &str, &str) -> bool + Send + Sync + us
 fn redirect(namespace: &Namespace, url: &str) -> String {
     let path = namespace.operator_kubeconfig_path();
     let before = fs::read_to_string(path).unwrap();
-    let changed: Vec<String> = before
-        .lines()
-        .filter(|line| !line.contains("certificate-authority"))
-        .map(|line| match line.split_once("server:") {
-            Some((indent, _)) => format!("{indent}server: {url}"),
-            None => line.to_owned(),
-        })
-        .collect();
-    fs::write(path, changed.join("\n")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&before).unwrap();
+    config["clusters"][0]["cluster"] = serde_json::json!({ "server": url });
+    fs::write(path, config.to_string()).unwrap();
     before
 }
 
@@ -53,19 +52,37 @@ async fn killed_at(moment: Moment, action: &str, spec_before: &str, spec: &str, 
     let namespace = cluster().await.namespace("kill").await;
     let withheld = |method: &str| -> Box<Rule> {
         let is_call = is_call(method);
-        let verdict = if matches!(moment, Moment::CallSent) { Verdict::Withhold } else { Verdict::Tell };
-        Box::new(move |verb, path, body| if is_call(verb, path, body) { verdict } else { Verdict::Pass })
+        let verdict = if matches!(moment, Moment::CallSent) {
+            Verdict::Withhold
+        } else {
+            Verdict::Tell
+        };
+        Box::new(move |verb, path, body| {
+            if is_call(verb, path, body) {
+                verdict
+            } else {
+                Verdict::Pass
+            }
+        })
     };
     let wanted = format!("\"action\":\"{}{}\"", action[..1].to_uppercase(), &action[1..]);
     let at_intent = matches!(moment, Moment::IntentWritten);
     let intent: Box<Rule> = Box::new(move |verb, path, body| {
-        let written = verb == "PUT" && path.ends_with("/status?") | path.ends_with("/status") && body.contains(&wanted);
-        if at_intent && written { Verdict::Withhold } else { Verdict::Pass }
+        let written =
+            verb == "PUT" && path.ends_with("/status?") | path.ends_with("/status") && body.contains(&wanted);
+        if at_intent && written {
+            Verdict::Withhold
+        } else {
+            Verdict::Pass
+        }
     });
     let mut to_nas = Proxy::start(nas.url(), withheld(action)).await;
     let mut to_cluster = Proxy::start(namespace.cluster().url(), intent).await;
     namespace.apply(&secret(nas.password())).await.ok();
-    namespace.apply(&server_at(&to_nas.url, "", "removals: {allowed: true}")).await.ok();
+    namespace
+        .apply(&server_at(&to_nas.url, "", "removals: {allowed: true}"))
+        .await
+        .ok();
     let direct = redirect(&namespace, &to_cluster.url);
     let mut operator = namespace.operator(&[]);
     operator.wait_ready().await;
@@ -83,11 +100,18 @@ async fn killed_at(moment: Moment, action: &str, spec_before: &str, spec: &str, 
         .await;
     }
     namespace.apply(&task("laptop", TASK, spec)).await.ok();
-    if at_intent { to_cluster.reached().await } else { to_nas.reached().await }
+    if at_intent {
+        to_cluster.reached().await
+    } else {
+        to_nas.reached().await
+    }
     operator.kill().await;
 
     fs::write(namespace.operator_kubeconfig_path(), direct).unwrap();
-    namespace.apply(&server_at(nas.url(), "", "removals: {allowed: true}")).await.ok();
+    namespace
+        .apply(&server_at(nas.url(), "", "removals: {allowed: true}"))
+        .await
+        .ok();
     let again = namespace.operator(&[]);
     eventually(&format!("{moment:?}: {done}"), async || {
         let status = namespace.get("bt", "laptop").await["status"].take();
@@ -105,20 +129,42 @@ async fn killed_at(moment: Moment, action: &str, spec_before: &str, spec: &str, 
 
 #[tokio::test]
 async fn killed_after_the_intent_was_written() {
-    killed_at(Moment::IntentWritten, "backup", "", "triggers: {request: a}", "\"Succeeded\"").await;
+    killed_at(
+        Moment::IntentWritten,
+        "backup",
+        "",
+        "triggers: {request: a}",
+        "\"Succeeded\"",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn killed_after_the_call_was_sent() {
-    killed_at(Moment::CallSent, "backup", "", "triggers: {request: a}", "\"Succeeded\"").await;
+    killed_at(
+        Moment::CallSent,
+        "backup",
+        "",
+        "triggers: {request: a}",
+        "\"Succeeded\"",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn killed_after_the_answer_came() {
-    killed_at(Moment::AnswerCame, "backup", "", "triggers: {request: a}", "\"Succeeded\"").await;
+    killed_at(
+        Moment::AnswerCame,
+        "backup",
+        "",
+        "triggers: {request: a}",
+        "\"Succeeded\"",
+    )
+    .await;
 }
 
-const REMOVAL: &str = "removal: {when: Now, confirm: 75711daf-8ee1-4bcb-bd84-2b04e9983f6d, notAfter: \"2099-01-01T00:00:00Z\"}";
+const REMOVAL: &str =
+    "removal: {when: Now, confirm: 75711daf-8ee1-4bcb-bd84-2b04e9983f6d, notAfter: \"2099-01-01T00:00:00Z\"}";
 
 #[tokio::test]
 async fn killed_around_a_removal() {
@@ -136,7 +182,9 @@ async fn one_backup_despite(fault: FaultKind) {
     lab.nas.control(Control::AddFault(fault)).unwrap();
     lab.task("triggers: {request: a}").await;
     let status = lab
-        .until(&name, |status| status["receipts"]["request"]["outcome"] == "Succeeded" && status["intent"].is_null())
+        .until(&name, |status| {
+            status["receipts"]["request"]["outcome"] == "Succeeded" && status["intent"].is_null()
+        })
         .await;
     assert_eq!(status["lastResult"]["status"], "Success");
     assert_eq!(lab.effects("backup").len(), 1, "{name}");

@@ -2,7 +2,9 @@
 //! that may be left out, and with room for everything the operator writes into a status.
 
 use abb_operator::api::{BackupServer, BackupTask, definitions, definitions_yaml};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::{
     Api,
     api::{DynamicObject, Patch, PatchParams},
@@ -254,6 +256,55 @@ async fn a_full_status_is_kept_to_the_last_field() {
     assert_eq!(serde_json::to_value(read.status.unwrap()).unwrap(), status);
 }
 
+/// The samples below leave nothing out: a field added to a status is added there, or its keeping goes untested.
+#[test]
+fn the_full_statuses_are_full() {
+    fn missing(path: &str, schema: &JSONSchemaProps, values: &[&Value], found: &mut Vec<String>) {
+        for (name, field) in schema.properties.iter().flatten() {
+            let path = format!("{path}.{name}");
+            let below: Vec<&Value> = values
+                .iter()
+                .filter_map(|value| value.get(name))
+                .flat_map(|value| {
+                    value
+                        .as_array()
+                        .map_or_else(|| vec![value], |items| items.iter().collect())
+                })
+                .collect();
+            if below.is_empty() {
+                found.push(path);
+                continue;
+            }
+            missing(&path, field, &below, found);
+            if let Some(JSONSchemaPropsOrArray::Schema(item)) = &field.items {
+                missing(&path, item, &below, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (definition, status) in definitions()
+        .iter()
+        .zip([full_server_status(), full_task_status()])
+    {
+        let schema = definition.spec.versions[0]
+            .schema
+            .as_ref()
+            .unwrap()
+            .open_api_v3_schema
+            .as_ref()
+            .unwrap();
+        missing(
+            "status",
+            &schema.properties.as_ref().unwrap()["status"],
+            &[&status],
+            &mut found,
+        );
+    }
+    // Of the selector exactly one field can stand in a status; a history entry is a result without devices.
+    found.retain(|path| !path.starts_with("status.binding.selector.") && path != "status.history.devices");
+    assert!(found.is_empty(), "add to the sample: {found:?}");
+}
+
 /// Header and first row of a table; cells are two or more spaces apart.
 async fn table(namespace: &Namespace, arguments: &[&str]) -> (Vec<String>, Vec<String>) {
     let text = namespace.kubectl(arguments).await.ok();
@@ -351,6 +402,7 @@ fn full_task_status() -> Value {
         },
         "nextRunTime": "2099-01-02T03:04:05Z",
         "nextAttemptTime": time,
+        "refusals": 3,
         "lastResult": with(json!({ "devices": devices })),
         "lastSuccess": with(json!({ "devices": devices })),
         "lastSuccessTime": time,

@@ -34,7 +34,11 @@ impl Lab {
         namespace.apply(&server(&nas, "")).await.ok();
         let mut operator = namespace.operator(&[]);
         operator.wait_ready().await;
-        Self { nas, namespace, operator }
+        Self {
+            nas,
+            namespace,
+            operator,
+        }
     }
 
     /// Applies a BackupTask named `laptop` for the seed's task; `spec` is added below `spec:`.
@@ -51,7 +55,11 @@ impl Lab {
     pub async fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         eventually(what, async || {
             let status = self.status().await;
-            if holds(&status) { Ok(status) } else { Err(format!("{status:#}\n{}", self.operator.log())) }
+            if holds(&status) {
+                Ok(status)
+            } else {
+                Err(format!("{status:#}\n{}", self.operator.log()))
+            }
         })
         .await
     }
@@ -71,24 +79,41 @@ impl Lab {
 
     /// Effects of one kind on the NAS.
     pub fn effects(&self, kind: &str) -> Vec<Effect> {
-        self.nas.ledger().into_iter().filter(|effect| effect.kind == kind).collect()
+        self.nas
+            .ledger()
+            .into_iter()
+            .filter(|effect| effect.kind == kind)
+            .collect()
     }
 
     /// Requests the NAS got for a method.
     pub fn requests(&self, method: &str) -> usize {
-        self.nas.requests().iter().filter(|request| request.method == method).count()
+        self.nas
+            .requests()
+            .iter()
+            .filter(|request| request.method == method)
+            .count()
     }
 
     /// The messages and reasons of the namespace's Events.
     pub async fn events(&self) -> String {
-        self.namespace.kubectl(&["get", "events", "-o", "json"]).await.ok()
+        self.namespace
+            .kubectl(&["get", "events", "-o", "json"])
+            .await
+            .ok()
     }
 }
 
 /// Starts a NAS on free ports.
 pub async fn nas(scenario: Scenario, time_scale: f64) -> Simulator {
     abb_operator::install_crypto();
-    simulator::start(Options { scenario, time_scale, ..Options::default() }).await.unwrap()
+    simulator::start(Options {
+        scenario,
+        time_scale,
+        ..Options::default()
+    })
+    .await
+    .unwrap()
 }
 
 /// The Secret.
@@ -136,7 +161,10 @@ pub fn task(name: &str, nas_task: &str, spec: &str) -> String {
 /// A condition of a status, or null.
 pub fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
     let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
-    conditions.iter().find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
+    conditions
+        .iter()
+        .find(|condition| condition["type"] == kind)
+        .unwrap_or(&Value::Null)
 }
 
 /// Long enough for several polls of the lab's server.

@@ -5,9 +5,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod crash;
 mod crds;
 mod harness;
-mod crash;
 mod lab;
 mod proxy;
 mod quiet;

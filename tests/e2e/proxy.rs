@@ -72,7 +72,11 @@ impl Proxy {
 
     /// Waits until a request with a verdict other than `Pass` was carried out.
     pub async fn reached(&mut self) {
-        let waited = tokio::time::timeout(crate::harness::PATIENCE, self.reached.wait_for(|count| *count > 0)).await;
+        let waited = tokio::time::timeout(
+            crate::harness::PATIENCE,
+            self.reached.wait_for(|count| *count > 0),
+        )
+        .await;
         waited.expect("the chosen request was never sent").unwrap();
     }
 }
@@ -87,12 +91,19 @@ async fn pass_on(
     request: Request<Incoming>,
 ) -> Answer {
     let (parts, body) = request.into_parts();
-    let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else { return broken() };
+    let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+        return broken();
+    };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let verdict = rule(parts.method.as_str(), path, &String::from_utf8_lossy(&body));
     let mut headers = parts.headers.clone();
     headers.remove(http::header::HOST);
-    let sent = client.request(parts.method.clone(), format!("{upstream}{path}")).headers(headers).body(body).send().await;
+    let sent = client
+        .request(parts.method.clone(), format!("{upstream}{path}"))
+        .headers(headers)
+        .body(body)
+        .send()
+        .await;
     let Ok(answer) = sent else { return broken() };
     match verdict {
         Verdict::Withhold => {
@@ -122,7 +133,9 @@ async fn pass_on(
             }
         }
     });
-    response.body(BodyExt::boxed_unsync(StreamBody::new(chunks))).unwrap_or_else(|_| broken())
+    response
+        .body(BodyExt::boxed_unsync(StreamBody::new(chunks)))
+        .unwrap_or_else(|_| broken())
 }
 
 fn broken() -> Answer {

@@ -19,7 +19,11 @@ async fn is_quiet(lab: &Lab) {
         requests
             .into_iter()
             .filter(|line| !line.contains("leases"))
-            .filter(|line| ["create", "update", "patch", "delete"].iter().any(|verb| line.starts_with(verb)))
+            .filter(|line| {
+                ["create", "update", "patch", "delete"]
+                    .iter()
+                    .any(|verb| line.starts_with(verb))
+            })
             .collect::<Vec<_>>()
     };
     let polls = || lab.requests("list");
@@ -38,14 +42,20 @@ async fn is_quiet(lab: &Lab) {
     eventually("some polls pass", async || (polls() >= POLLS).then_some(())).await;
     assert_eq!(writes(), written, "a quiet pass writes nothing");
     let requests = lab.nas.requests();
-    assert!(requests.iter().all(|request| request.method == "list"), "only the inventory is read: {requests:#?}");
+    assert!(
+        requests.iter().all(|request| request.method == "list"),
+        "only the inventory is read: {requests:#?}"
+    );
 }
 
 #[tokio::test]
 async fn one_task_settles_and_stays_quiet() {
     let lab = Lab::new("quiet").await;
     lab.task("triggers: {request: a}").await;
-    lab.until("it has run", |status| status["receipts"]["request"]["outcome"] == "Succeeded").await;
+    lab.until("it has run", |status| {
+        status["receipts"]["request"]["outcome"] == "Succeeded"
+    })
+    .await;
     is_quiet(&lab).await;
 }
 
@@ -64,7 +74,11 @@ async fn two_hundred_tasks_cost_one_read_per_poll() {
     eventually("all are bound", async || {
         let list = lab.namespace.get("bsrv", "nas").await;
         let bound = list["status"]["tasks"]["bound"].as_i64();
-        if bound == Some(200) { Ok(()) } else { Err(format!("{bound:?}")) }
+        if bound == Some(200) {
+            Ok(())
+        } else {
+            Err(format!("{bound:?}"))
+        }
     })
     .await;
     is_quiet(&lab).await;
@@ -74,17 +88,38 @@ async fn two_hundred_tasks_cost_one_read_per_poll() {
 async fn no_secret_can_be_read_anywhere() {
     let lab = Lab::new("secrets").await;
     let password = "planted-password-9d1e";
-    lab.nas.control(Control::Password { password: password.to_owned() }).unwrap();
-    lab.namespace.apply(&secret("planted-wrong-password-77aa")).await.ok();
+    lab.nas
+        .control(Control::Password {
+            password: password.to_owned(),
+        })
+        .unwrap();
+    lab.namespace
+        .apply(&secret("planted-wrong-password-77aa"))
+        .await
+        .ok();
     lab.nas.control(Control::ExpireSessions).unwrap();
     lab.server_reason("CredentialsRejected").await;
     lab.namespace.apply(&secret(password)).await.ok();
     lab.server_reason("Connected").await;
     lab.task("triggers: {request: a}").await;
-    lab.until("it has run", |status| status["receipts"]["request"]["outcome"] == "Succeeded").await;
+    lab.until("it has run", |status| {
+        status["receipts"]["request"]["outcome"] == "Succeeded"
+    })
+    .await;
     let canaries = lab.nas.control(Control::State).unwrap()["behaviour"]["pollute"].clone();
-    let mut secrets = vec![password.to_owned(), "planted-wrong-password-77aa".to_owned(), "canary-".to_owned()];
-    secrets.extend(canaries.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str()).map(str::to_owned));
+    let mut secrets = vec![
+        password.to_owned(),
+        "planted-wrong-password-77aa".to_owned(),
+        "canary-".to_owned(),
+    ];
+    secrets.extend(
+        canaries
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, value)| value.as_str())
+            .map(str::to_owned),
+    );
     assert!(!condition(&lab.status().await, "Ready").is_null());
     let mut readable = String::new();
     for kind in ["bt", "bsrv", "events", "leases"] {

@@ -20,11 +20,23 @@ async fn a_missing_secret_and_a_wrong_password_stall_and_heal() {
     let status = lab.server_reason("CredentialsRejected").await;
     assert_eq!(condition(&status, "Stalled")["status"], "True");
     assert!(status["login"]["nextAttemptTime"].is_string(), "{status:#}");
-    lab.namespace.apply(&format!("{}\n", secret("wrong").replace("wrong\"", "wrong\", unused: x"))).await.ok();
+    lab.namespace
+        .apply(&format!(
+            "{}\n",
+            secret("wrong").replace("wrong\"", "wrong\", unused: x")
+        ))
+        .await
+        .ok();
     for _ in 0..3 {
         // A pass over a refused server, several times over: a key nobody uses changes nothing.
-        lab.namespace.kubectl(&["annotate", "bsrv", "nas", "look=again", "--overwrite"]).await.ok();
-        lab.namespace.kubectl(&["annotate", "bsrv", "nas", "look-"]).await.ok();
+        lab.namespace
+            .kubectl(&["annotate", "bsrv", "nas", "look=again", "--overwrite"])
+            .await
+            .ok();
+        lab.namespace
+            .kubectl(&["annotate", "bsrv", "nas", "look-"])
+            .await
+            .ok();
     }
     eventually("the Secret was read again", async || {
         let reads = lab.namespace.cluster().operator_requests(lab.namespace.name());
@@ -43,7 +55,10 @@ async fn an_untrusted_certificate_is_rejected_and_heals() {
     let lab = Lab::new("cert").await;
     lab.server_reason("Connected").await;
     let wrong = "00".repeat(32);
-    lab.namespace.apply(&server_at(lab.nas.url(), &wrong, "")).await.ok();
+    lab.namespace
+        .apply(&server_at(lab.nas.url(), &wrong, ""))
+        .await
+        .ok();
     let status = lab.server_reason("CertificateRejected").await;
     assert_eq!(condition(&status, "Stalled")["status"], "True");
     lab.namespace.apply(&server(&lab.nas, "")).await.ok();
@@ -54,7 +69,10 @@ async fn an_untrusted_certificate_is_rejected_and_heals() {
 async fn a_nas_that_is_down_or_upgrading_is_said_and_heals() {
     let lab = Lab::new("down").await;
     lab.task("").await;
-    lab.until("it is bound", |status| condition(status, "Bound")["status"] == "True").await;
+    lab.until("it is bound", |status| {
+        condition(status, "Bound")["status"] == "True"
+    })
+    .await;
     lab.nas.control(Control::Power { on: false }).unwrap();
     let status = lab.server_reason("Unreachable").await;
     assert_eq!(condition(&status, "Ready")["status"], "False");
@@ -66,14 +84,22 @@ async fn a_nas_that_is_down_or_upgrading_is_said_and_heals() {
     lab.task("triggers: {request: a}").await;
     lab.nas.control(Control::Power { on: true }).unwrap();
     lab.server_reason("Connected").await;
-    lab.until("what was due meanwhile has run", |status| status["receipts"]["request"]["outcome"] == "Succeeded").await;
+    lab.until("what was due meanwhile has run", |status| {
+        status["receipts"]["request"]["outcome"] == "Succeeded"
+    })
+    .await;
     assert_eq!(lab.effects("backup").len(), 1);
-    for (state, reason) in
-        [(PackageState::Stopped, "PackageNotRunning"), (PackageState::Upgrading, "PackageNotRunning")]
-    {
+    for (state, reason) in [
+        (PackageState::Stopped, "PackageNotRunning"),
+        (PackageState::Upgrading, "PackageNotRunning"),
+    ] {
         lab.nas.control(Control::Package { state }).unwrap();
         lab.server_reason(reason).await;
-        lab.nas.control(Control::Package { state: PackageState::Running }).unwrap();
+        lab.nas
+            .control(Control::Package {
+                state: PackageState::Running,
+            })
+            .unwrap();
         lab.server_reason("Connected").await;
     }
 }
@@ -81,29 +107,63 @@ async fn a_nas_that_is_down_or_upgrading_is_said_and_heals() {
 #[tokio::test]
 async fn an_unknown_an_ambiguous_and_a_claimed_task_are_said_and_heal() {
     let lab = Lab::new("bind").await;
-    lab.namespace.apply(&task("laptop", "nobody", "triggers: {request: a}")).await.ok();
-    let status = lab.until("unknown", |status| condition(status, "Ready")["reason"] == "TaskNotFound").await;
+    lab.namespace
+        .apply(&task("laptop", "nobody", "triggers: {request: a}"))
+        .await
+        .ok();
+    let status = lab
+        .until("unknown", |status| {
+            condition(status, "Ready")["reason"] == "TaskNotFound"
+        })
+        .await;
     assert_eq!(condition(&status, "Stalled")["status"], "True");
     assert_eq!(status["state"], "Missing");
     for id in [5, 6] {
         let spec = json!({ "id": id, "name": "nobody", "uniqueKey": format!("key-{id}") });
-        lab.nas.control(Control::AddTask(Box::new(serde_json::from_value(spec).unwrap()))).unwrap();
+        lab.nas
+            .control(Control::AddTask(Box::new(serde_json::from_value(spec).unwrap())))
+            .unwrap();
         if id == 5 {
-            lab.until("it is bound", |status| condition(status, "Bound")["status"] == "True").await;
-            lab.until("and has run", |status| status["receipts"]["request"]["outcome"] == "Succeeded").await;
+            lab.until("it is bound", |status| {
+                condition(status, "Bound")["status"] == "True"
+            })
+            .await;
+            lab.until("and has run", |status| {
+                status["receipts"]["request"]["outcome"] == "Succeeded"
+            })
+            .await;
         }
     }
-    lab.namespace.apply(&task("twin", "nobody", "triggers: {request: a}")).await.ok();
+    lab.namespace
+        .apply(&task("twin", "nobody", "triggers: {request: a}"))
+        .await
+        .ok();
     let reason_of = async |name: &str| {
         let status = lab.namespace.get("bt", name).await["status"].take();
-        condition(&status, "Ready")["reason"].as_str().unwrap_or_default().to_owned()
+        condition(&status, "Ready")["reason"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     };
-    eventually("ambiguous", async || (reason_of("twin").await == "TaskAmbiguous").then_some(())).await;
-    assert_eq!(reason_of("laptop").await, "Reconciled", "the bound one keeps its identity");
+    eventually("ambiguous", async || {
+        (reason_of("twin").await == "TaskAmbiguous").then_some(())
+    })
+    .await;
+    assert_eq!(
+        reason_of("laptop").await,
+        "Reconciled",
+        "the bound one keeps its identity"
+    );
     lab.nas.control(Control::VanishTask { id: 6 }).unwrap();
-    eventually("claimed", async || (reason_of("twin").await == "TaskClaimed").then_some(())).await;
+    eventually("claimed", async || {
+        (reason_of("twin").await == "TaskClaimed").then_some(())
+    })
+    .await;
     lab.namespace.kubectl(&["delete", "bt", "laptop"]).await.ok();
-    eventually("free again", async || (reason_of("twin").await == "Reconciled").then_some(())).await;
+    eventually("free again", async || {
+        (reason_of("twin").await == "Reconciled").then_some(())
+    })
+    .await;
     assert_eq!(lab.effects("backup").len(), 2, "{:#?}", lab.nas.ledger());
 }
 
@@ -112,16 +172,28 @@ async fn a_server_that_does_not_exist_is_said_and_heals() {
     let lab = Lab::new("orphan").await;
     lab.namespace.kubectl(&["delete", "bsrv", "nas"]).await.ok();
     lab.task("").await;
-    lab.until("not found", |status| condition(status, "Ready")["reason"] == "ServerNotFound").await;
+    lab.until("not found", |status| {
+        condition(status, "Ready")["reason"] == "ServerNotFound"
+    })
+    .await;
     lab.namespace.apply(&server(&lab.nas, "")).await.ok();
-    lab.until("found", |status| condition(status, "Ready")["reason"] == "Reconciled").await;
+    lab.until("found", |status| {
+        condition(status, "Ready")["reason"] == "Reconciled"
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_is_not_built_yet_is_reported() {
     let lab = Lab::new("notyet").await;
     lab.task("triggers: {schedule: \"@daily\"}").await;
-    let status = lab.until("it says so", |status| condition(status, "Ready")["reason"] == "NotSupported").await;
-    let message = condition(&status, "Ready")["message"].as_str().unwrap_or_default();
+    let status = lab
+        .until("it says so", |status| {
+            condition(status, "Ready")["reason"] == "NotSupported"
+        })
+        .await;
+    let message = condition(&status, "Ready")["message"]
+        .as_str()
+        .unwrap_or_default();
     assert!(message.contains("triggers.schedule"), "{message}");
 }

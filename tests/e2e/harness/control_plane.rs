@@ -14,7 +14,7 @@ use super::{
 };
 
 /// A cold start on a busy machine with one core still fits.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 const STARTS: usize = 3;
 
 /// Every request, once when it is answered; a watch in addition when its answer begins.

@@ -78,13 +78,13 @@ impl Process {
     /// # Panics
     /// With the output when the deadline has passed.
     pub async fn ended_within(&mut self, deadline: Duration) -> ExitStatus {
-        match attempt(deadline, async || self.exit_status()).await {
-            Ok(status) => status,
-            Err(_) => panic!(
+        let status = attempt(deadline, async || self.exit_status()).await;
+        status.unwrap_or_else(|_| {
+            panic!(
                 "the process has not ended within {deadline:?}; its output:\n{}",
                 self.output()
-            ),
-        }
+            )
+        })
     }
 
     /// What the child has written so far.
@@ -97,5 +97,39 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.signals = None;
         let _already_ended = self.shell.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleep() -> Process {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let output = tempfile::NamedTempFile::new_in(directory).unwrap();
+        Process::start(Path::new("sleep"), &["1000".to_owned()], &[], output.path()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_signal_reaches_the_child_and_its_code_comes_back() {
+        for (signal, code) in [("TERM", 128 + 15), ("KILL", 128 + 9)] {
+            let mut child = sleep();
+            assert_eq!(child.exit_status(), None);
+            child.signal(signal);
+            assert_eq!(
+                child.ended_within(Duration::from_secs(10)).await.code(),
+                Some(code)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_pipe_ends_the_child() {
+        let mut child = sleep();
+        child.signals = None;
+        assert_eq!(
+            child.ended_within(Duration::from_secs(10)).await.code(),
+            Some(128 + 9)
+        );
     }
 }
