@@ -16,14 +16,14 @@ use super::{
 };
 use crate::{
     act,
-    api::{BackupServer, BackupTask, Intent, IntentAction, Origin},
+    api::{BackupServer, BackupTask, Intent, IntentAction, Origin, Reason},
     decide::{Act, Candidate, Decision, admit, decide, has_finalizer},
     nas::{Client, TaskId},
     observe::{
         Admission, Answered, Bound, Claim, Inventory, Knowledge, Observation, ResultsByTask, ServerFacts,
         VersionsByTask, bind, claims, read_inventory, read_results, read_versions,
     },
-    status::{next_status, notices},
+    status::{Notice, next_status, notices},
 };
 
 /// Reads of single tasks and writes of one pass under way at once.
@@ -546,14 +546,7 @@ async fn carry_out_one<C: Cluster>(
             Err(error) => return not_written(done, task, &error),
         }
         done.written = Some(object.clone());
-        for notice in notices(before.as_ref(), status, decision) {
-            // A removal publishes its own before the call; the rest is news that must not hold anything up.
-            if notice.reason != crate::api::Reason::RemovalPlanned
-                && let Err(error) = ctx.cluster.publish_task(&object, &notice).await
-            {
-                tracing::debug!(%error, "failed to publish an Event");
-            }
-        }
+        tell(ctx, &object, notices(before.as_ref(), status, decision)).await;
         report::log_change(&object, before.as_ref(), decision);
         if let (Act::Call(intent), Some(client)) = (&decision.act, client) {
             let request = server.spec.timeouts.request.get();
@@ -574,6 +567,7 @@ async fn carry_out_one<C: Cluster>(
     if !decision.finalizer && has_finalizer(&object) {
         if before.as_ref() == Some(status) {
             object.status = before;
+            tell(ctx, &object, notices(Some(status), status, decision)).await;
         }
         object
             .finalizers_mut()
@@ -584,6 +578,18 @@ async fn carry_out_one<C: Cluster>(
         }
     }
     done
+}
+
+/// Publishes Events. A removal publishes its own before the call; the rest is news that must not hold anything up.
+async fn tell<C: Cluster>(ctx: &Context<C>, object: &BackupTask, notices: Vec<Notice>) {
+    for notice in notices {
+        if notice.reason == Reason::RemovalPlanned {
+            continue;
+        }
+        if let Err(error) = ctx.cluster.publish_task(object, &notice).await {
+            tracing::debug!(%error, "failed to publish an Event");
+        }
+    }
 }
 
 /// Writes the status once. After a conflict or an unknown answer of an intent's write the object is read back: only

@@ -134,6 +134,11 @@ async fn an_unknown_an_ambiguous_and_a_claimed_task_are_said_and_heal() {
             .await;
         }
     }
+    eventually("the inventory knows both", async || {
+        let server = lab.namespace.get("bsrv", "nas").await;
+        (server["status"]["tasks"]["total"] == 3).then_some(())
+    })
+    .await;
     lab.namespace
         .apply(&task("twin", "nobody", "triggers: {request: a}"))
         .await
