@@ -44,31 +44,34 @@ pub fn bind<'a>(task: &BackupTask, inventory: Option<&'a Inventory>, serial: Opt
     let Some(inventory) = inventory else {
         return Bound::Unread;
     };
-    let binding = task.status.as_ref().and_then(|status| status.binding.as_ref());
-    let binding = binding.filter(|binding| binding.selector == task.spec.task);
+    if is_removed(task) {
+        return Bound::Missing;
+    }
     let matches = select(&task.spec.task, inventory);
-    let Some(Binding {
-        unique_key: Some(key),
-        nas_serial,
-        ..
-    }) = binding
-    else {
+    let Some(binding) = standing_binding(task) else {
         return only(&matches);
     };
-    if let (Some(old), Some(new)) = (nas_serial.as_deref(), serial)
+    let key = binding.unique_key.as_deref();
+    let with_key = |key: &str| -> Vec<&Task> {
+        let is_meant = |task: &&Task| key_of(task) == Some(key);
+        inventory.tasks.iter().filter(is_meant).collect()
+    };
+    // Naming another key is a decision for that task, on whatever NAS it stands.
+    let named = task.annotations().get(ANNOTATION_REBIND).map(String::as_str);
+    if let Some([found]) = named.filter(|named| key != Some(named)).map(with_key).as_deref() {
+        return Bound::To(found);
+    }
+    if let (Some(old), Some(new)) = (binding.nas_serial.as_deref(), serial)
         && old != new
     {
         return Bound::Replaced {
             by: format!("serial {new}"),
         };
     }
-    let wanted = task.annotations().get(ANNOTATION_REBIND).unwrap_or(key);
-    let same: Vec<&Task> = inventory
-        .tasks
-        .iter()
-        .filter(|t| key_of(t) == Some(wanted))
-        .collect();
-    match (same.as_slice(), matches.first()) {
+    let Some(key) = key else {
+        return only(&matches);
+    };
+    match (with_key(key).as_slice(), matches.first()) {
         ([found], _) => Bound::To(found),
         ([], Some(other)) if matches.len() == 1 => Bound::Replaced {
             by: key_of(other).unwrap_or("").to_owned(),
@@ -76,6 +79,12 @@ pub fn bind<'a>(task: &BackupTask, inventory: Option<&'a Inventory>, serial: Opt
         ([], _) => Bound::Missing,
         (several, _) => Bound::Ambiguous(several.len()),
     }
+}
+
+/// The binding that still counts: of this `spec.task`, and not of a task that was removed.
+fn standing_binding(task: &BackupTask) -> Option<&Binding> {
+    let binding = task.status.as_ref()?.binding.as_ref()?;
+    (binding.selector == task.spec.task && binding.removed_by.is_none()).then_some(binding)
 }
 
 fn only<'a>(matches: &[&'a Task]) -> Bound<'a> {

@@ -5,7 +5,10 @@
 use jiff::Timestamp;
 
 use super::{Bound, Doing, Inventory, Queue, doing};
-use crate::{api::BackupTask, nas::ResultId};
+use crate::{
+    api::{BackupTask, IntentAction},
+    nas::ResultId,
+};
 
 /// How the call of an intent was answered, as this process knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Knowledge {
     pub absent_since: Option<Timestamp>,
     /// The newest result of another kind (a version deletion, a restore) behind which the history was read.
     pub history_read_behind: Option<ResultId>,
+    /// Whether the history could not be read behind the newest inventory.
+    pub history_unreadable: bool,
 }
 
 impl Knowledge {
@@ -73,23 +78,43 @@ impl Knowledge {
             Bound::To(task) => Some(doing(task, &inventory.queue)),
             Bound::Unread | Bound::Missing | Bound::Ambiguous(_) | Bound::Replaced { .. } => None,
         };
-        let quiet = match listed {
-            Some(Doing::Nothing) => true,
-            // An unfinished row alone proves nothing while the queue cannot be read.
-            Some(Doing::PerhapsRunning) => matches!(inventory.queue, Queue::Read(_)),
-            Some(_) => false,
-            None => inventory.complete,
-        };
-        self.quiet_since = quiet.then(|| self.quiet_since.unwrap_or(inventory.begun));
-        let gone = listed.is_none() && inventory.complete && !deletion_shows(object, inventory);
+        let readable = matches!(inventory.queue, Queue::Read(_));
+        match listed {
+            Some(Doing::Nothing) => self.quiet_since = self.quiet_since.or(Some(inventory.begun)),
+            Some(Doing::PerhapsRunning) if readable => {
+                self.quiet_since = self.quiet_since.or(Some(inventory.begun));
+            }
+            // An unfinished row alone says nothing, neither way, while the queue cannot be read.
+            Some(Doing::PerhapsRunning) => {}
+            Some(_) | None => self.quiet_since = None,
+        }
+        let missing = matches!(bound, Bound::Missing | Bound::Replaced { .. });
+        let gone = missing && inventory.complete && !deletion_shows(object, inventory);
         self.absent_since = gone.then(|| self.absent_since.unwrap_or(inventory.begun));
+        self.history_unreadable = false;
         if let Some(call) = &mut self.call
             && inventory.begun >= call.settles_from
-            && matches!(inventory.queue, Queue::Read(_))
         {
-            call.first_absence = call.first_absence.or(Some(inventory.begun));
+            call.first_absence = match listed {
+                Some(doing) if readable && !shows(object, doing) => {
+                    call.first_absence.or(Some(inventory.begun))
+                }
+                // A queue that cannot be read takes nothing back of what an earlier read showed.
+                Some(doing) if !shows(object, doing) => call.first_absence,
+                // What is not listed cannot show a run: no trace of anything.
+                Some(_) | None => None,
+            };
         }
     }
+}
+
+/// Whether what the task is doing may be the work of its open call.
+fn shows(object: &BackupTask, doing: Doing) -> bool {
+    let intent = object.status.as_ref().and_then(|status| status.intent.as_ref());
+    intent.is_some_and(|intent| match intent.action {
+        IntentAction::Remove => doing == Doing::Deleting,
+        IntentAction::Backup | IntentAction::Cancel => doing.is_certain_run(),
+    })
 }
 
 /// Whether a job still deletes the object's task.

@@ -5,10 +5,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod commands;
 mod crash;
 mod crds;
 mod harness;
 mod lab;
+mod leadership;
 mod proxy;
 mod quiet;
 mod removal;

@@ -1,0 +1,63 @@
+//! The Lease: one leader, handed over at once by a clean end, and only after its time by a kill.
+
+use serde_json::Value;
+
+use crate::{harness::eventually, lab::Lab};
+
+async fn holder(lab: &Lab) -> String {
+    let lease = lab.namespace.get("lease", "abb").await;
+    lease["spec"]["holderIdentity"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn a_clean_end_logs_out_releases_and_hands_over() {
+    let mut lab = Lab::new("lease").await;
+    lab.server_reason("Connected").await;
+    let first = holder(&lab).await;
+    let mut standby = lab.namespace.operator(&[]);
+    standby.wait_ready().await;
+    assert_eq!(lab.operator.metric("abb_leader", &[]).await, Some(1.0));
+    assert_eq!(standby.metric("abb_leader", &[]).await, Some(0.0));
+    assert_eq!(lab.operator.terminate().await, Some(0), "{}", lab.operator.log());
+    assert_eq!(lab.effects("logout").len(), 1, "the session is ended");
+    eventually("the standby leads", async || {
+        (standby.metric("abb_leader", &[]).await == Some(1.0)).then_some(())
+    })
+    .await;
+    assert_ne!(holder(&lab).await, first);
+    lab.task("triggers: {request: a}").await;
+    lab.until("the new leader works", |status: &Value| {
+        status["receipts"]["request"]["outcome"] == "Succeeded"
+    })
+    .await;
+    assert_eq!(lab.effects("backup").len(), 1);
+}
+
+#[tokio::test]
+async fn a_paused_leader_comes_back_as_a_standby_and_sends_nothing() {
+    let mut lab = Lab::new("paused").await;
+    lab.server_reason("Connected").await;
+    let first = holder(&lab).await;
+    let mut standby = lab.namespace.operator(&[]);
+    standby.wait_ready().await;
+    lab.operator.signal("STOP");
+    eventually("the Lease runs out and is taken", async || {
+        let now = holder(&lab).await;
+        (now != first && !now.is_empty()).then_some(())
+    })
+    .await;
+    lab.task("triggers: {request: a}").await;
+    lab.operator.signal("CONT");
+    lab.until("it has run", |status: &Value| {
+        status["receipts"]["request"]["outcome"] == "Succeeded"
+    })
+    .await;
+    assert_eq!(lab.effects("backup").len(), 1);
+    eventually("the old leader knows", async || {
+        (lab.operator.metric("abb_leader", &[]).await == Some(0.0)).then_some(())
+    })
+    .await;
+}
