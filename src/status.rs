@@ -297,6 +297,11 @@ fn result_news(before: Option<&BackupTaskStatus>, after: &BackupTaskStatus) -> O
 fn is_alarming(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::RemovalAbandoned | Reason::RequestExpired | Reason::RemovalPlanned
+        Reason::RemovalAbandoned
+            | Reason::RequestExpired
+            | Reason::RemovalPlanned
+            | Reason::OutcomeUnknown
+            | Reason::BackupRefused
+            | Reason::CancelRefused
     )
 }

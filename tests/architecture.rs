@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 /// Modules in reading order: each may use those above it in this list and none below.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     "api",
     "nas",
     "observe",

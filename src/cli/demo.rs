@@ -17,9 +17,10 @@ use tokio::sync::watch;
 
 use super::Failure;
 use crate::{
+    act::Fence,
     api::{BackupServer, BackupTask, BackupTaskStatus, State, TlsSpec, definitions},
     config::{DemoArgs, RunArgs},
-    controller::{Context, Fence, Fleet, pass, store::MemoryStore},
+    controller::{Context, Fleet, pass, store::MemoryStore},
     simulator::{self, Options, Scenario, Simulator},
     telemetry::{LogFormat, Metrics, init_logs},
 };

@@ -11,9 +11,10 @@ use tokio::{
 
 use super::Failure;
 use crate::{
+    act::Fence,
     api::{BackupServer, BackupTask},
     config::RunArgs,
-    controller::{Context, Controllers, Election, Fence, Fleet, Scope, kubernetes::Kubernetes},
+    controller::{Context, Controllers, Election, Fleet, Scope, kubernetes::Kubernetes},
     serve::{self, Probes},
     telemetry::{Metrics, ServerSample, init_logs},
 };

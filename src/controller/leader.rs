@@ -1,4 +1,4 @@
-//! Leadership by a Lease, and the fence that no mutating call passes without it.
+//! Leadership by a Lease. It moves the fence that no mutating call passes while it is closed.
 //!
 //! The crates for this keep time by the wall clock and renew without comparing `resourceVersion`; a paused leader
 //! could renew a Lease that another took. Here every write is a compare-and-swap; the holder's time runs on its own
@@ -6,10 +6,7 @@
 //! which it saw the record unchanged (as client-go does). So two holders' times never overlap, whatever their clocks
 //! say, as long as both clocks run at about the same rate.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -22,59 +19,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// Until when this process may act, shared with everything that sends.
-#[derive(Clone, Debug)]
-pub struct Fence {
-    until: Arc<Mutex<Option<Instant>>>,
-    /// `None` without leader election.
-    lease: Option<Duration>,
-}
-
-impl Fence {
-    /// A fence that is always open: one process by construction.
-    #[must_use]
-    pub fn open() -> Self {
-        Self {
-            until: Arc::default(),
-            lease: None,
-        }
-    }
-
-    fn leased(lease: Duration) -> Self {
-        Self {
-            until: Arc::default(),
-            lease: Some(lease),
-        }
-    }
-
-    /// Whether this process leads now.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.lease.is_none() || self.remaining() > Duration::ZERO
-    }
-
-    /// How long a mutating call may take if it starts now: the smaller of `request` and a third of the Lease, and
-    /// `None` unless more than that is left (protocol, step 4).
-    #[must_use]
-    pub fn allowance(&self, request: Duration) -> Option<Duration> {
-        let Some(lease) = self.lease else {
-            return Some(request);
-        };
-        let allowance = request.min(lease / 3);
-        (self.remaining() > allowance).then_some(allowance)
-    }
-
-    fn remaining(&self) -> Duration {
-        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.map_or(Duration::ZERO, |until| {
-            until.saturating_duration_since(Instant::now())
-        })
-    }
-
-    fn hold_until(&self, until: Option<Instant>) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-    }
-}
+use crate::act::Fence;
 
 /// How often a standby looks at most, so that a released Lease is taken over at once.
 const LOOK: Duration = Duration::from_secs(2);
@@ -263,36 +208,5 @@ impl Election {
         )
         .await;
         tracing::info!(released = matches!(written, Ok(Ok(_))), "lease released");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_starts_only_with_more_lease_left_than_it_may_take() {
-        let fence = Fence::leased(Duration::from_secs(60));
-        let request = Duration::from_secs(20);
-        assert_eq!(fence.allowance(request), None, "never held");
-        fence.hold_until(Some(Instant::now() + Duration::from_secs(60)));
-        assert_eq!(fence.allowance(request), Some(request));
-        assert_eq!(
-            fence.allowance(Duration::from_secs(50)),
-            Some(request),
-            "a third of the lease caps it"
-        );
-        tokio::time::advance(Duration::from_secs(39)).await;
-        assert_eq!(fence.allowance(request), Some(request));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(
-            fence.allowance(request),
-            None,
-            "exactly as much as it may take is too little"
-        );
-        assert!(fence.is_open());
-        tokio::time::advance(Duration::from_secs(20)).await;
-        assert!(!fence.is_open());
-        assert_eq!(Fence::open().allowance(request), Some(request));
     }
 }

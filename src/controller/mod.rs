@@ -30,13 +30,14 @@ use kube::{
 use tokio::sync::watch;
 
 use crate::{
+    act::Fence,
     api::{BackupServer, BackupTask},
     telemetry::Metrics,
 };
 use cluster::Cluster;
 
 pub use fleet::{Fleet, Memory, ServerKey};
-pub use leader::{Election, Fence};
+pub use leader::Election;
 pub use pass::pass;
 
 /// What every pass shares.

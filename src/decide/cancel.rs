@@ -40,8 +40,8 @@ impl Draft<'_> {
     }
 
     fn take_cancel(&mut self, token: String, from_annotation: bool) {
-        if self.first_sight {
-            // The run it was meant for belongs to an earlier life of the object.
+        if self.first_sight || self.is_latched() {
+            // The run it was meant for belongs to an earlier life of the object, or went with its task.
             self.answer_token(token, from_annotation, ReceiptOutcome::NothingToCancel);
             return;
         }

@@ -12,6 +12,9 @@ mod settle;
 mod standing;
 mod triggers;
 
+#[cfg(test)]
+mod tests;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -19,7 +22,8 @@ use kube::ResourceExt;
 use crate::{
     api::{
         ANNOTATION_SUSPENDED, BackupTask, BackupTaskStatus, BackupType, Binding, BoundDevice, BoundTask,
-        Intent, IntentAction, Mode, Reason, RemovalWhen, SourceType, State, TriggerRef,
+        ConditionType, Intent, IntentAction, Mode, Reason, RemovalWhen, SourceType, State, TriggerRef,
+        condition,
     },
     nas::{ResultId, Task},
     observe::{Bound, Doing, Observation, Reach, doing},
@@ -243,11 +247,15 @@ impl<'a> Draft<'a> {
 
     /// Whether no run has shown for the settling time, judged by reads, not by the clock.
     fn is_quiet(&self) -> bool {
+        self.is_quiet_for(self.observed.server.settle)
+    }
+
+    fn is_quiet_for(&self, time: SignedDuration) -> bool {
         let Some(inventory) = self.observed.inventory else {
             return false;
         };
         let since = self.observed.knowledge.quiet_since;
-        since.is_some_and(|since| inventory.begun.duration_since(since) >= self.observed.server.settle)
+        since.is_some_and(|since| inventory.begun.duration_since(since) >= time)
     }
 
     fn is_suspended(&self) -> bool {
@@ -257,6 +265,16 @@ impl<'a> Draft<'a> {
                 .annotations()
                 .get(ANNOTATION_SUSPENDED)
                 .is_some_and(|value| value == "true")
+    }
+
+    /// The reason and message of `Ready` as it stands, if it has one of these reasons: what was said of an obstacle
+    /// is said of it until it is gone, so that a quiet pass changes nothing.
+    fn said_before(&self, reasons: &[Reason]) -> Option<(Reason, String)> {
+        let conditions = &self.object.status.as_ref()?.conditions;
+        let stalled = condition(conditions, ConditionType::Stalled);
+        let said = stalled.or_else(|| condition(conditions, ConditionType::Ready))?;
+        let reason = reasons.iter().find(|reason| reason.as_str() == said.reason)?;
+        Some((*reason, said.message.clone()))
     }
 
     /// Why nothing may be sent for this object at all, if so.
@@ -317,7 +335,15 @@ impl<'a> Draft<'a> {
             self.say(Standing::fine(Reason::Planned, message));
             return;
         }
-        let known = self.newest_backup_row().map_or(0, |row| row.result_id.0);
+        // The newest job of any kind: result numbers grow with every job, so no row above it is older than the call,
+        // also where the backup rows themselves stand hidden behind it.
+        let in_view = task
+            .last_result
+            .as_ref()
+            .into_iter()
+            .chain(self.newest_backup_row());
+        let newest = in_view.map(|row| row.result_id.0).max();
+        let known = newest.unwrap_or_else(|| self.last_known_result());
         let intent = Intent {
             id: self.intent_id.to_owned(),
             action,

@@ -152,6 +152,11 @@ impl Draft<'_> {
             .filter(|next| *next > self.now)
         {
             self.wake_at(next);
+            if let Some((reason, message)) =
+                self.said_before(&[Reason::RemovalRefused, Reason::VersionLocked])
+            {
+                return Some(Standing::blocked(reason, message));
+            }
             let message = format!("the last attempt was refused or withheld; next attempt at {next}");
             return Some(Standing::waiting(Reason::RemovalInProgress, message));
         }

@@ -1,11 +1,11 @@
 //! Follows runs to their results: which result row belongs to the run in flight, what a finished run means for
 //! receipts, history and counts. Only backups count; a restore or a version deletion never overwrites them.
 
-use super::{Draft, NO_RESULT, nas_time, time};
+use super::{Act, Draft, EVIDENCE_LIMIT, NO_RESULT, nas_time, time};
 use crate::{
     api::{
-        BackupType, HistoryEntry, JobAction, Origin, Progress, ReceiptOutcome, ResultDevice, ResultStatus,
-        ResultSummary, Run, TriggerRef,
+        BackupType, HistoryEntry, IntentAction, JobAction, Origin, Progress, ReceiptOutcome, ResultDevice,
+        ResultStatus, ResultSummary, Run, TriggerRef,
     },
     nas::{ResultRow, status},
     observe::{Doing, is_unfinished},
@@ -29,24 +29,53 @@ impl<'a> Draft<'a> {
 
     /// Takes up runs and results that the NAS shows.
     pub(super) fn follow_results(&mut self) {
-        if self.is_latched() || self.task().is_none() || self.observed.inventory.is_none() {
+        if self.is_latched() || self.observed.inventory.is_none() {
             return;
+        }
+        if self.task().is_none() {
+            return self.lose_run();
         }
         self.ask_for_history();
         self.notice_external_run();
         self.follow_run();
         self.record_other_results();
+        self.status.history.truncate(self.history_limit());
     }
 
-    /// `last_result` is the latest job of any kind; behind one that is no backup the history has the answer.
-    fn ask_for_history(&mut self) {
-        if self.observed.results.is_some() {
-            return;
+    /// A task that is gone for certain takes its run along; what became of it nobody will tell.
+    fn lose_run(&mut self) {
+        if self.status.run.is_some()
+            && self.is_gone()
+            && let Some(run) = self.status.run.clone()
+        {
+            self.complete(&run, None);
         }
+    }
+
+    /// Whether every backup row that could matter is in view: `last_result` is the latest job of any kind, and
+    /// behind one that is no backup only the history has the answer.
+    pub(super) fn is_history_seen(&self) -> bool {
+        let last = self.task().and_then(|task| task.last_result.as_ref());
+        self.observed.results.is_some()
+            || last.is_none_or(|last| last.is_backup() || self.is_read_behind(last))
+    }
+
+    fn is_read_behind(&self, last: &ResultRow) -> bool {
+        self.observed.knowledge.history_read_behind == Some(last.result_id)
+    }
+
+    /// Asks for the history, unless it was read or refuses to be read.
+    fn need_history(&mut self) -> bool {
+        let missing = self.observed.results.is_none() && !self.observed.knowledge.history_unreadable;
+        self.needs.results |= missing;
+        missing
+    }
+
+    fn ask_for_history(&mut self) {
         let Some(last) = self.task().and_then(|task| task.last_result.as_ref()) else {
             return;
         };
-        let hidden = !last.is_backup() && self.observed.knowledge.history_read_behind != Some(last.result_id);
+        let hidden = !self.is_history_seen();
         // The row of the run in flight may be behind a newer one.
         let passed = self
             .status
@@ -54,8 +83,12 @@ impl<'a> Draft<'a> {
             .as_ref()
             .and_then(|run| run.result_id)
             .is_some_and(|id| last.result_id.0 > id && last.is_backup());
-        let first_success = self.first_sight && last.status != status::SUCCESS;
-        self.needs.results |= hidden || passed || first_success;
+        // The newest good run may stand behind the first row we ever see.
+        let nothing_yet =
+            self.status.last_result.is_none() && last.status != status::SUCCESS && !self.is_read_behind(last);
+        if hidden || passed || nothing_yet {
+            self.need_history();
+        }
     }
 
     /// A run in flight that nobody here asked for.
@@ -64,20 +97,17 @@ impl<'a> Draft<'a> {
             .status
             .intent
             .as_ref()
-            .is_some_and(|i| i.action == crate::api::IntentAction::Backup);
+            .is_some_and(|i| i.action == IntentAction::Backup);
         if self.status.run.is_some() || ours || !self.doing().is_run() {
             return;
         }
-        let known = self
-            .backup_rows()
-            .into_iter()
-            .find(|row| !is_unfinished(row))
-            .map_or(NO_RESULT, |r| r.result_id);
+        let finished = self.backup_rows().into_iter().find(|row| !is_unfinished(row));
+        let known = finished.map_or_else(|| self.last_known_result(), |row| row.result_id.0);
         self.status.run = Some(Run {
             origin: Origin::External,
             triggers: Vec::new(),
             result_id: None,
-            baseline_result_id: Some(known.0),
+            baseline_result_id: Some(known),
             requested_at: None,
             started_at: None,
             progress: None,
@@ -97,7 +127,12 @@ impl<'a> Draft<'a> {
         };
         let doing = self.doing();
         match row {
-            Some(row) if !is_unfinished(row) => return self.complete(&run, Some(row)),
+            // Behind a row met only at its end an earlier one may stand: ours, and this one the next run's.
+            Some(row) if !is_unfinished(row) => {
+                if run.result_id.is_some() || !self.need_history() {
+                    return self.complete(&run, Some(row));
+                }
+            }
             Some(row) => {
                 run.result_id = Some(row.result_id.0);
                 run.started_at = nas_time(row.time_start).or(run.started_at);
@@ -106,10 +141,10 @@ impl<'a> Draft<'a> {
                 }
             }
             None if !doing.is_run() && self.is_quiet() => {
-                if self.observed.results.is_some() {
+                if self.observed.results.is_some() || self.is_quiet_for(EVIDENCE_LIMIT) {
                     return self.complete(&run, None);
                 }
-                self.needs.results = true;
+                self.need_history();
             }
             None => {}
         }
@@ -135,6 +170,16 @@ impl<'a> Draft<'a> {
     /// The run is over: receipts, result and history in the write that removes it.
     fn complete(&mut self, run: &Run, row: Option<&ResultRow>) {
         self.status.run = None;
+        if self
+            .status
+            .intent
+            .as_ref()
+            .is_some_and(|intent| intent.action == IntentAction::Cancel)
+        {
+            // Settled by the run's end; a run that follows was not the one to cancel.
+            self.status.intent = None;
+            self.act = Act::Nothing;
+        }
         let outcome = self.outcome(row.map(|row| row.status));
         let id = row.map(|row| row.result_id.0);
         self.answer(&run.triggers, outcome, id);
@@ -164,11 +209,7 @@ impl<'a> Draft<'a> {
     /// Finished results of runs we did not follow, oldest first; at first sight only the newest and the newest
     /// good one.
     fn record_other_results(&mut self) {
-        let known = self
-            .status
-            .last_result
-            .as_ref()
-            .map_or(NO_RESULT.0, |result| result.result_id);
+        let known = self.last_known_result();
         let ours = self.status.run.as_ref().and_then(|run| run.result_id);
         let rows = self.backup_rows();
         let finished = |row: &&&ResultRow| !is_unfinished(row) && Some(row.result_id.0) != ours;
@@ -194,6 +235,16 @@ impl<'a> Draft<'a> {
         for row in news.into_iter().rev() {
             self.record(row, Origin::External, Vec::new(), None);
         }
+    }
+
+    /// Number of the newest finished backup that was ever recorded; 0 when there was none.
+    pub(super) fn last_known_result(&self) -> i64 {
+        let last = self.status.last_result.as_ref();
+        last.map_or(NO_RESULT.0, |result| result.result_id)
+    }
+
+    fn history_limit(&self) -> usize {
+        usize::try_from(self.object.spec.history_limit).unwrap_or(0)
     }
 
     pub(super) fn is_success(&self, code: i64) -> bool {
@@ -226,15 +277,8 @@ impl<'a> Draft<'a> {
         self.status
             .history
             .sort_by_key(|entry| std::cmp::Reverse(entry.result.result_id));
-        self.status
-            .history
-            .truncate(usize::try_from(self.object.spec.history_limit).unwrap_or(0));
-        let newest = self
-            .status
-            .last_result
-            .as_ref()
-            .map_or(NO_RESULT.0, |last| last.result_id);
-        if result.result_id <= newest {
+        self.status.history.truncate(self.history_limit());
+        if result.result_id <= self.last_known_result() {
             return;
         }
         match self.outcome(Some(row.status)) {

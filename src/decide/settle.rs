@@ -2,11 +2,13 @@
 //! where it says for certain that nothing was carried out.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Act, Draft, EVIDENCE_LIMIT, Standing, backoff, time};
+use super::{Act, Draft, EVIDENCE_LIMIT, Standing, backoff, is_deleted, time};
 use crate::{
     api::{
-        Intent, IntentAction, Origin, Reason, Receipt, ReceiptOutcome, Receipts, Run, TriggerKind, TriggerRef,
+        Intent, IntentAction, Origin, Reason, Receipt, ReceiptOutcome, Receipts, RemovalWhen, Run,
+        TriggerKind, TriggerRef,
     },
     nas::{Context, Meaning},
     observe::{Answered, Bound, Call, Doing, Queue},
@@ -17,7 +19,7 @@ impl Draft<'_> {
     pub(super) fn settle(&mut self) -> Option<Standing> {
         let intent = self.status.intent.clone()?;
         if self.is_other_nas(&intent) {
-            return Some(self.give_up(&intent, "another NAS answers under the server's address"));
+            return self.give_up(&intent, "another NAS answers under the server's address");
         }
         // Invariant: without knowledge of our own call nothing is sent on an intent; it was found.
         let call = self
@@ -41,7 +43,10 @@ impl Draft<'_> {
                 .as_deref()
                 .is_some_and(|now| now != then)
         };
-        intent.server_uid != self.observed.server.uid || intent.nas_serial.as_deref().is_some_and(other)
+        // A BackupServer that was created anew for the same NAS still shows what became of the call.
+        let known = intent.nas_serial.is_some() && intent.nas_serial == self.observed.server.serial;
+        intent.nas_serial.as_deref().is_some_and(other)
+            || (!known && intent.server_uid != self.observed.server.uid)
     }
 
     fn settle_backup(&mut self, intent: &Intent, call: &Call) -> Option<Standing> {
@@ -50,10 +55,15 @@ impl Draft<'_> {
             return None;
         }
         match call.answered {
-            Some(Answered::NotDispatched | Answered::Withheld) => self.again(intent),
-            Some(Answered::Refused(code)) => Some(self.refused(intent, code)),
+            Some(Answered::NotDispatched | Answered::Withheld) => {
+                self.pause(intent, call).or_else(|| self.again(intent))
+            }
+            Some(Answered::Refused(code)) => self.refused(intent, code),
+            Some(Answered::Applied | Answered::Unknown) | None if self.is_out_of_sight(intent) => {
+                self.give_up(intent, "its task is not the bound one any more")
+            }
             Some(Answered::Applied) if self.is_overdue(intent) => {
-                Some(self.give_up(intent, "the NAS accepted the call and has shown no run for 24h"))
+                self.give_up(intent, "the NAS accepted the call and has shown no run for 24h")
             }
             Some(Answered::Applied) => Some(Standing::waiting(
                 Reason::BackupRequested,
@@ -61,16 +71,37 @@ impl Draft<'_> {
             )),
             Some(Answered::Unknown) | None => match self.absence(call) {
                 Absence::Proven => self.again(intent),
-                Absence::Unprovable => Some(self.give_up(
-                    intent,
-                    "the answer to the call is unknown and the NAS's queue cannot be read",
-                )),
+                Absence::Unprovable => self.give_up(intent, UNPROVABLE),
                 Absence::Open => Some(Standing::waiting(
                     Reason::BackupRequested,
                     "the answer to the call is unknown; looking for its run",
                 )),
             },
         }
+    }
+
+    /// Whether the intent's task cannot show anything any more: another one is bound, or it is gone for certain.
+    fn is_out_of_sight(&mut self, intent: &Intent) -> bool {
+        match self.task() {
+            Some(task) => !is_same(task, intent),
+            None => self.is_gone(),
+        }
+    }
+
+    /// Nothing was sent: at once again, but after a few attempts in a row only once in the settling time.
+    fn pause(&mut self, intent: &Intent, call: &Call) -> Option<Standing> {
+        let next = call.settles_from + self.observed.server.settle;
+        if intent.attempt < ATTEMPTS_AT_ONCE || self.now >= next {
+            return None;
+        }
+        self.wake_at(next);
+        let reason = match intent.action {
+            IntentAction::Backup => Reason::BackupRequested,
+            IntentAction::Cancel => Reason::CancelRequested,
+            IntentAction::Remove => Reason::RemovalInProgress,
+        };
+        let message = format!("the call could not be sent; next attempt at {}", time(next).0);
+        Some(Standing::waiting(reason, message))
     }
 
     /// A run that was not active before, or a backup result above the baseline.
@@ -121,7 +152,9 @@ impl Draft<'_> {
         if let Some(hold) = self.hold() {
             return Some(hold);
         }
-        if self.task().is_none_or(|task| !is_same(task, intent)) {
+        if self.task().is_none_or(|task| !is_same(task, intent)) || self.is_expired(&intent.triggers) {
+            // Nothing is open any more: the trigger is due like any other that was not started yet.
+            self.status.intent = None;
             return None;
         }
         if !self.observed.fresh {
@@ -146,7 +179,7 @@ impl Draft<'_> {
             .then(|| Standing::waiting(Reason::BackupRequested, "asking the NAS once more"))
     }
 
-    fn refused(&mut self, intent: &Intent, code: i64) -> Standing {
+    fn refused(&mut self, intent: &Intent, code: i64) -> Option<Standing> {
         let meaning = Meaning::of(code, Context::ActiveBackup);
         let message = format!(
             "the NAS refused {} with {code}: {}",
@@ -155,42 +188,55 @@ impl Draft<'_> {
         );
         self.status.intent = None;
         if meaning.is_passing_refusal() {
-            self.back_off();
-            return Standing::waiting(Reason::BackupRefused, message);
+            let next = self.back_off();
+            let message = format!("{message}; next attempt at {}", next.0);
+            return Some(Standing::waiting(Reason::BackupRefused, message));
         }
         self.answer(&intent.triggers, ReceiptOutcome::Failed, None);
-        Standing::blocked(Reason::BackupRefused, message)
+        self.end(intent, Reason::BackupRefused, message)
     }
 
     /// Puts the next attempt off, doubling.
-    pub(super) fn back_off(&mut self) {
+    pub(super) fn back_off(&mut self) -> Time {
         let before = self.status.refusals.unwrap_or(0);
-        let next = self.now + backoff(self.object, before);
+        let next = time(self.now + backoff(self.object, before));
         self.status.refusals = Some(before.saturating_add(1));
-        self.status.next_attempt_time = Some(time(next));
-        self.wake_at(next);
+        self.status.next_attempt_time = Some(next.clone());
+        self.wake_at(next.0);
+        next
     }
 
     /// Whether it happened cannot be found out: said so, and nothing moves but a new token.
-    fn give_up(&mut self, intent: &Intent, why: &str) -> Standing {
+    fn give_up(&mut self, intent: &Intent, why: &str) -> Option<Standing> {
         self.status.intent = None;
         self.answer(&intent.triggers, ReceiptOutcome::OutcomeUnknown, None);
         if intent.action == IntentAction::Cancel {
             self.answer_cancel(ReceiptOutcome::OutcomeUnknown, None);
         }
         let verb = super::action_verb(intent.action);
-        Standing::blocked(
-            Reason::OutcomeUnknown,
-            format!("whether {verb} took effect cannot be found out: {why}; a new token asks again"),
-        )
+        let message =
+            format!("whether {verb} took effect cannot be found out: {why}; a new token asks again");
+        self.end(intent, Reason::OutcomeUnknown, message)
     }
 
+    /// An intent that ended badly stalls the object while its token stands; else an Event tells of it.
+    fn end(&mut self, intent: &Intent, reason: Reason, message: String) -> Option<Standing> {
+        if intent.action == IntentAction::Backup && self.lasting().is_some() {
+            return Some(Standing::blocked(reason, message));
+        }
+        self.notice = Some((reason, message));
+        None
+    }
+
+    /// Judged by reads, not by the clock: a NAS that was switched off for a day may still show the run.
     fn is_overdue(&self, intent: &Intent) -> bool {
-        self.now.duration_since(intent.recorded_at.0) >= EVIDENCE_LIMIT
+        let read = self.observed.inventory.map(|inventory| inventory.begun);
+        read.is_some_and(|read| read.duration_since(intent.recorded_at.0) >= EVIDENCE_LIMIT)
     }
 
     /// Absence in two reads: both begun after the settling time started, at least half of it apart, the second
-    /// not before it is over, the queue readable (protocol, step 6).
+    /// not before it is over, queue and history readable (protocol, step 6). What cannot be read is given as long
+    /// again before it counts as unprovable: one failed read must not cost a run.
     pub(super) fn absence(&mut self, call: &Call) -> Absence {
         let settle = self.observed.server.settle;
         let over = call.settles_from + settle;
@@ -201,27 +247,36 @@ impl Draft<'_> {
             self.wake_at(over);
             return Absence::Open;
         }
+        let is_seen = self.is_history_seen();
         match (&inventory.queue, call.first_absence) {
-            (Queue::Read(_), Some(first)) if inventory.begun.duration_since(first) * 2 >= settle => {
+            (Queue::Read(_), Some(first))
+                if is_seen && inventory.begun.duration_since(first) * 2 >= settle =>
+            {
                 Absence::Proven
             }
-            (Queue::Unreadable, _) => Absence::Unprovable,
-            (Queue::Read(_) | Queue::NotAsked, _) => Absence::Open,
+            (Queue::Read(_), _) if is_seen => Absence::Open,
+            (Queue::Unreadable | Queue::Read(_), _) if inventory.begun >= over + settle => {
+                Absence::Unprovable
+            }
+            (Queue::Unreadable | Queue::Read(_) | Queue::NotAsked, _) => Absence::Open,
         }
     }
 
     /// A cancel is settled by the run ending; it is sent once.
     fn settle_cancel(&mut self, intent: &Intent, call: &Call) -> Option<Standing> {
+        if self.task().is_some_and(|task| !is_same(task, intent)) {
+            return self.give_up(intent, "its task is not the bound one any more");
+        }
         match call.answered {
             Some(Answered::NotDispatched | Answered::Withheld) if self.doing().is_run() => {
-                self.again_cancel(intent)
+                self.pause(intent, call).or_else(|| self.again_cancel(intent))
             }
             Some(Answered::Refused(code)) => {
                 let meaning = Meaning::of(code, Context::ActiveBackup);
                 self.status.intent = None;
                 self.answer_cancel(ReceiptOutcome::Failed, None);
                 let message = format!("the NAS refused cancel with {code}: {}", meaning.describe());
-                Some(Standing::blocked(Reason::CancelRefused, message))
+                self.end(intent, Reason::CancelRefused, message)
             }
             _ => Some(Standing::waiting(
                 Reason::CancelRequested,
@@ -274,6 +329,9 @@ impl Draft<'_> {
             self.removed();
             return None;
         }
+        if self.task().is_some_and(|task| !is_same(task, intent)) {
+            return self.give_up(intent, "its task is not the bound one any more");
+        }
         let working = self.doing() == Doing::Deleting
             || matches!(self.observed.bound, Bound::Missing | Bound::Replaced { .. });
         let progress = Standing::waiting(Reason::RemovalInProgress, "the NAS is removing the task");
@@ -290,22 +348,42 @@ impl Draft<'_> {
                 None
             }
             Some(Answered::Refused(code)) => Some(self.removal_refused(code)),
-            Some(Answered::Applied) if self.is_overdue(intent) => Some(self.give_up(
+            Some(Answered::Applied) if self.is_overdue(intent) => self.stuck_removal(
                 intent,
                 "the NAS accepted the call and the task is still there after 24h",
-            )),
+            ),
             Some(Answered::Applied) => Some(progress),
             Some(Answered::Unknown) | None => match self.absence(call) {
                 Absence::Proven => {
                     self.status.intent = None;
                     None
                 }
-                Absence::Unprovable => Some(self.give_up(
-                    intent,
-                    "the answer to the call is unknown and the NAS's queue cannot be read",
-                )),
+                Absence::Unprovable => self.stuck_removal(intent, UNPROVABLE),
                 Absence::Open => Some(progress),
             },
+        }
+    }
+
+    /// A `remove` that may still be working is never sent again: its intent stays while the object asks for it.
+    fn stuck_removal(&mut self, intent: &Intent, why: &str) -> Option<Standing> {
+        if !self.wants_removal() {
+            return self.give_up(intent, why);
+        }
+        let stuck = Standing::blocked(
+            Reason::OutcomeUnknown,
+            format!(
+                "whether remove took effect cannot be found out: {why}; removal.when: Never lets go of it"
+            ),
+        );
+        Some(stuck)
+    }
+
+    /// Whether the object asks for the removal of its task as it stands now.
+    pub(super) fn wants_removal(&self) -> bool {
+        match self.object.spec.removal.when {
+            RemovalWhen::Now => true,
+            RemovalWhen::OnDelete => is_deleted(self.object),
+            RemovalWhen::Never => false,
         }
     }
 
@@ -402,6 +480,11 @@ pub(super) enum Absence {
     Unprovable,
 }
 
+/// Attempts that follow each other at once when nothing could be sent: a session that ended, a connection that was
+/// closed. More in a row is a lasting obstacle, and each attempt is a login and two writes.
+const ATTEMPTS_AT_ONCE: i32 = 3;
+/// Why an unknown answer stays unknown.
+const UNPROVABLE: &str = "the answer to the call is unknown and the NAS's queue or history cannot be read";
 /// A version of the task is locked (dsm-api-facts 2.2).
 const LOCKED_VERSION: i64 = 1101;
 

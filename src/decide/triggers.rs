@@ -26,10 +26,7 @@ impl Draft<'_> {
         let due = self.due();
         self.due = !due.is_empty();
         if due.is_empty() {
-            if let Some(hold) = self.hold() {
-                self.say(hold);
-            }
-            return;
+            return self.say_why_idle();
         }
         if self.status.intent.is_some() || self.act != Act::Nothing || self.standing_forbids() {
             return;
@@ -51,10 +48,12 @@ impl Draft<'_> {
             .filter(|next| *next > self.now)
         {
             self.wake_at(next);
-            return self.say(Standing::waiting(
-                Reason::BackupRefused,
-                format!("the NAS refused; next attempt at {next}"),
-            ));
+            let said = self.said_before(&[Reason::BackupRefused]);
+            let message = said.map_or_else(
+                || format!("the NAS refused; next attempt at {next}"),
+                |(_, message)| message,
+            );
+            return self.say(Standing::waiting(Reason::BackupRefused, message));
         }
         self.wants_start = true;
         if let Admission::Queued { position, limit } = self.observed.admission {
@@ -75,6 +74,74 @@ impl Draft<'_> {
         }
     }
 
+    /// Nothing is due: what came of the last token where somebody has to act, else what holds the object back.
+    fn say_why_idle(&mut self) {
+        if self.status.intent.is_none() && !self.wants_removal() {
+            // A later refusal is a new one.
+            self.status.next_attempt_time = None;
+            self.status.refusals = None;
+        }
+        if let Some(stop) = self.lasting() {
+            self.say(stop);
+        }
+        if let Some(hold) = self.hold() {
+            self.say(hold);
+        }
+    }
+
+    /// A token that ended without a run stalls the object until there is another one.
+    pub(super) fn lasting(&self) -> Option<Standing> {
+        let receipts = self.status.receipts.as_ref()?;
+        let (spec, annotation) = self.tokens();
+        let asked = |receipt: &Option<Receipt>, token: Option<String>| {
+            receipt
+                .clone()
+                .filter(|receipt| token.as_ref() == Some(&receipt.token))
+        };
+        let newest = [
+            asked(&receipts.request, spec),
+            asked(&receipts.request_annotation, annotation),
+        ]
+        .into_iter()
+        .flatten()
+        .max_by_key(|receipt| receipt.accepted_at.as_ref().map(|time| time.0))?;
+        let (reason, default) = match newest.outcome {
+            ReceiptOutcome::OutcomeUnknown => (
+                Reason::OutcomeUnknown,
+                "whether the backup took effect cannot be found out; a new token asks again",
+            ),
+            // A run that failed has a result.
+            ReceiptOutcome::Failed if newest.result_id.is_none() => (
+                Reason::BackupRefused,
+                "the NAS refuses the backup; a new token asks again",
+            ),
+            _ => return None,
+        };
+        let said = self.said_before(&[reason]);
+        let message = said.map_or_else(|| default.to_owned(), |(_, message)| message);
+        Some(Standing::blocked(reason, message))
+    }
+
+    /// The request tokens of the spec and of the annotation.
+    fn tokens(&self) -> (Option<String>, Option<String>) {
+        let of = |token: Option<&String>| token.filter(|token| !token.is_empty()).cloned();
+        (
+            of(self.object.spec.triggers.request.as_ref()),
+            of(self.object.annotations().get(ANNOTATION_BACKUP)),
+        )
+    }
+
+    /// Whether the request among these triggers may not be started any more.
+    pub(super) fn is_expired(&self, triggers: &[TriggerRef]) -> bool {
+        let spec = &self.object.spec.triggers;
+        let is_request =
+            |trigger: &TriggerRef| trigger.kind == TriggerKind::Request && trigger.token == spec.request;
+        spec.request_not_after
+            .as_ref()
+            .is_some_and(|limit| limit.0 < self.now)
+            && triggers.iter().any(is_request)
+    }
+
     /// Nothing starts for a task that is not bound, or that is about to be removed.
     fn standing_forbids(&self) -> bool {
         let removal = &self.object.spec.removal;
@@ -85,72 +152,73 @@ impl Draft<'_> {
 
     /// Tokens that are due, after those that expired or are satisfied were answered.
     fn due(&mut self) -> Vec<TriggerRef> {
-        let spec = self.object.spec.triggers.request.clone();
-        let annotation = self.object.annotations().get(ANNOTATION_BACKUP).cloned();
+        let (spec, annotation) = self.tokens();
         [
             (TriggerKind::Request, spec),
             (TriggerKind::RequestAnnotation, annotation),
         ]
         .into_iter()
-        .filter_map(|(kind, token)| Some((kind, token.filter(|token| !token.is_empty())?)))
-        .filter(|(kind, token)| self.is_due(*kind, token))
+        .filter_map(|(kind, token)| Some((kind, token?)))
         .map(|(kind, token)| TriggerRef {
             kind,
             token: Some(token),
             slot: None,
         })
+        .filter(|trigger| self.is_due(trigger))
         .collect()
     }
 
-    fn is_due(&mut self, kind: TriggerKind, token: &str) -> bool {
+    fn is_due(&mut self, trigger: &TriggerRef) -> bool {
+        let (kind, token) = (trigger.kind, trigger.token.as_deref().unwrap_or(""));
         let receipts = self.status.receipts.get_or_insert_default();
         let known = receipt_of(receipts, kind)
             .and_then(|slot| slot.as_ref())
-            .filter(|receipt| receipt.token == token);
-        let fresh_token = match known {
-            None => true,
-            Some(receipt) if receipt.outcome.is_final() => return false,
-            Some(_) => false,
-        };
-        let of_token = |trigger: &TriggerRef| trigger.kind == kind && trigger.token.as_deref() == Some(token);
-        let in_intent = self
-            .status
-            .intent
-            .as_ref()
-            .is_some_and(|intent| intent.triggers.iter().any(of_token));
-        let in_run = self
-            .status
-            .run
-            .as_ref()
-            .is_some_and(|run| run.triggers.iter().any(of_token));
-        if in_intent || in_run {
+            .filter(|receipt| receipt.token == token)
+            .map(|receipt| receipt.outcome);
+        let is_final = known.is_some_and(ReceiptOutcome::is_final);
+        if is_final || self.is_in_flight(trigger) {
+            return false;
+        }
+        if self.is_expired(std::slice::from_ref(trigger)) {
+            self.expire(kind, token);
             return false;
         }
         if kind == TriggerKind::Request
-            && self
-                .object
-                .spec
-                .triggers
-                .request_not_after
-                .as_ref()
-                .is_some_and(|limit| limit.0 < self.now)
-            && !self.is_suspended_silently()
+            && let Some(limit) = &self.object.spec.triggers.request_not_after
         {
-            self.finish_token(kind, token, ReceiptOutcome::Expired, None);
-            self.notice = Some((
-                Reason::RequestExpired,
-                format!("the request {token:?} was not started in time"),
-            ));
-            return false;
+            // The limit itself still counts; a second later the answer is due.
+            let over = limit.0.checked_add(SignedDuration::from_secs(1));
+            self.wake_at(over.unwrap_or(limit.0));
         }
         let Ok(since) = token.parse::<Timestamp>() else {
             return true;
         };
-        if fresh_token && since > self.now {
+        if known.is_none() && since > self.now {
             self.wake_at(since);
             return false;
         }
         self.is_due_since(kind, token, since)
+    }
+
+    /// Whether the open call or the run in flight answers the trigger.
+    fn is_in_flight(&self, trigger: &TriggerRef) -> bool {
+        let intent = self.status.intent.as_ref().map(|intent| &intent.triggers);
+        let run = self.status.run.as_ref().map(|run| &run.triggers);
+        [intent, run]
+            .into_iter()
+            .flatten()
+            .any(|triggers| triggers.contains(trigger))
+    }
+
+    fn expire(&mut self, kind: TriggerKind, token: &str) {
+        if self.answers_nothing() {
+            return;
+        }
+        self.finish_token(kind, token, ReceiptOutcome::Expired, None);
+        self.notice = Some((
+            Reason::RequestExpired,
+            format!("the request {token:?} was not started in time"),
+        ));
     }
 
     /// A token that is a time is satisfied by any successful run that started at or after it.
@@ -165,18 +233,19 @@ impl Draft<'_> {
             .unwrap_or_default();
         let trusted = skew.abs() <= TRUSTED_SKEW;
         let success = self.status.last_success.as_ref().and_then(|result| {
-            let started = result.start_time.as_ref()?.0 - skew;
+            let started = result.start_time.as_ref()?.0.checked_sub(skew).ok()?;
             (trusted && started >= since).then_some(result.result_id)
         });
-        if let Some(result) = success {
+        if let Some(result) = success
+            && !self.answers_nothing()
+        {
             self.finish_token(kind, token, ReceiptOutcome::AlreadySatisfied, Some(result));
-            return false;
         }
-        true
+        success.is_none()
     }
 
     /// Plan and Observe answer nothing, so that Enforce still finds what is due.
-    fn is_suspended_silently(&self) -> bool {
+    fn answers_nothing(&self) -> bool {
         self.observed.server.mode != Mode::Enforce
     }
 

@@ -1,16 +1,19 @@
 //! Sends exactly one recorded call. Nothing is decided here but whether the fence is still open; what the answer
 //! means is `nas`'s to say, what follows from it `decide`'s.
 
+mod fence;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::{
     api::{Intent, IntentAction},
-    controller::Fence,
     nas::{Answer, Client, Mutation, TaskId},
     observe::Answered,
 };
+
+pub use fence::Fence;
 
 /// What came of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
