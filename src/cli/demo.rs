@@ -45,9 +45,9 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::because("failed to start the simulated NAS", &error))?;
     let manifests = manifests(&nas)?;
     let done = if args.cluster {
-        in_cluster(args, &nas, manifests).await
+        Box::pin(in_cluster(args, &nas, manifests)).await
     } else {
-        embedded(&nas, manifests).await
+        Box::pin(embedded(&nas, manifests)).await
     };
     nas.shutdown().await;
     done

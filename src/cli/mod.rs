@@ -36,10 +36,10 @@ impl Failure {
 /// Runs a command; exit codes as in the contract (0 done, 1 failed; bad usage is 3 and clap's to say).
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
-        Command::Run(args) => operate::run(args).await,
+        Command::Run(args) => Box::pin(operate::run(args)).await,
         Command::Crd(args) => crd::run(&args),
         Command::Simulate(args) => simulate::run(args).await,
-        Command::Demo(args) => demo::run(args).await,
+        Command::Demo(args) => Box::pin(demo::run(args)).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

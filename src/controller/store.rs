@@ -140,7 +140,7 @@ impl Cluster for MemoryStore {
         let Content { version, tasks, .. } = &mut *content;
         let read = task.metadata.resource_version.as_deref();
         swap(tasks.get_mut(&key(task)), version, read, |stored| {
-            stored.status.clone_from(&task.status)
+            stored.status.clone_from(&task.status);
         })
     }
 
@@ -149,7 +149,7 @@ impl Cluster for MemoryStore {
         let Content { version, servers, .. } = &mut *content;
         let read = server.metadata.resource_version.as_deref();
         swap(servers.get_mut(&key(server)), version, read, |stored| {
-            stored.status.clone_from(&server.status)
+            stored.status.clone_from(&server.status);
         })
     }
 

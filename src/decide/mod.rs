@@ -35,6 +35,7 @@ pub use standing::{Standing, StandingKind};
 
 /// What `decide` makes of one task.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own; no two make a state")]
 pub struct Decision {
     /// The status after this pass, without conditions; with the intent when there is a call.
     pub status: BackupTaskStatus,
@@ -79,6 +80,7 @@ pub struct Needs {
 }
 
 /// The decision under way: each step reads the observation and changes the draft.
+#[allow(clippy::struct_excessive_bools, reason = "as in the decision it becomes")]
 struct Draft<'a> {
     object: &'a BackupTask,
     observed: &'a Observation<'a>,
