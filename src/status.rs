@@ -49,17 +49,9 @@ pub fn next_status(
     let (ready, reason, message) = ready(object, decision, (last, last_reason, last_message));
     set(ConditionType::Ready, ready, reason, message);
 
-    let mut set_while = |holds: bool, kind, reason, message: &str| {
+    let mut set_while = |holds: bool, kind, verdict, reason, message: &str| {
         if holds {
-            set_condition(
-                &mut conditions,
-                kind,
-                Some(true),
-                reason,
-                message,
-                generation,
-                now,
-            );
+            set_condition(&mut conditions, kind, verdict, reason, message, generation, now);
         } else {
             take_condition(&mut conditions, kind);
         }
@@ -68,6 +60,7 @@ pub fn next_status(
     set_while(
         is_sought(object, decision),
         ConditionType::Reconciling,
+        Some(true),
         standing.reason,
         &standing.message,
     );
@@ -75,6 +68,7 @@ pub fn next_status(
     set_while(
         stalled,
         ConditionType::Stalled,
+        Some(true),
         standing.reason,
         &standing.message,
     );
@@ -82,24 +76,13 @@ pub fn next_status(
     set_while(
         removed,
         ConditionType::Removed,
+        Some(true),
         Reason::TaskRemoved,
         "the task was removed from the NAS as asked",
     );
     let aged = object.spec.triggers.max_age.is_some();
-    if aged {
-        let message = "this version does not act on triggers.maxAge yet";
-        set_condition(
-            &mut conditions,
-            ConditionType::Fresh,
-            None,
-            Reason::NotSupported,
-            message,
-            generation,
-            now,
-        );
-    } else {
-        take_condition(&mut conditions, ConditionType::Fresh);
-    }
+    let message = "this version does not act on triggers.maxAge yet";
+    set_while(aged, ConditionType::Fresh, None, Reason::NotSupported, message);
     status.conditions = conditions;
     status.receipts = status
         .receipts
@@ -203,12 +186,11 @@ fn is_removal(reason: Reason) -> bool {
 fn is_sought(object: &BackupTask, decision: &Decision) -> bool {
     let standing = &decision.standing;
     match standing.kind {
-        StandingKind::Blocked => false,
         StandingKind::Unknown => decision.status.task.is_none(),
         StandingKind::Fine | StandingKind::Waiting if is_removal(standing.reason) => {
             standing.reason != Reason::TaskRemoved
         }
-        StandingKind::Fine => false,
+        StandingKind::Blocked | StandingKind::Fine => false,
         StandingKind::Waiting => object.spec.readiness != Readiness::Reconciled && decision.seeking,
     }
 }

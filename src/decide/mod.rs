@@ -35,7 +35,10 @@ pub use standing::{Standing, StandingKind};
 
 /// What `decide` makes of one task.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own; no two make a state")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each answers a question of its own; no two make a state"
+)]
 pub struct Decision {
     /// The status after this pass, without conditions; with the intent when there is a call.
     pub status: BackupTaskStatus,
@@ -105,9 +108,11 @@ pub fn decide(object: &BackupTask, observed: &Observation<'_>, now: Timestamp, i
     draft.latch();
     draft.identify();
     let settled = draft.settle();
+    let open = draft.status.intent.is_some();
     draft.follow_results();
     draft.drop_finished_cancel();
-    if let Some(stop) = settled {
+    // What was awaited of a call that the results have ended is not awaited any more.
+    if let Some(stop) = settled.filter(|_| draft.status.intent.is_some() == open) {
         draft.say(stop);
     }
     draft.cancel();
@@ -337,15 +342,7 @@ impl<'a> Draft<'a> {
             self.say(Standing::fine(Reason::Planned, message));
             return;
         }
-        // The newest job of any kind: result numbers grow with every job, so no row above it is older than the call,
-        // also where the backup rows themselves stand hidden behind it.
-        let in_view = task
-            .last_result
-            .as_ref()
-            .into_iter()
-            .chain(self.newest_backup_row());
-        let newest = in_view.map(|row| row.result_id.0).max();
-        let known = newest.unwrap_or_else(|| self.last_known_result());
+        let known = self.newest_row_id(task);
         let intent = Intent {
             id: self.intent_id.to_owned(),
             action,
@@ -362,6 +359,18 @@ impl<'a> Draft<'a> {
         };
         self.status.intent = Some(intent.clone());
         self.act = Act::Call(intent);
+    }
+
+    /// The newest job of any kind: result numbers grow with every job, so no row above it is older than the call,
+    /// also where the backup rows themselves stand hidden behind it.
+    fn newest_row_id(&self, task: &Task) -> i64 {
+        let in_view = task
+            .last_result
+            .as_ref()
+            .into_iter()
+            .chain(self.newest_backup_row());
+        let newest = in_view.map(|row| row.result_id.0).max();
+        newest.unwrap_or_else(|| self.last_known_result())
     }
 
     fn finish(mut self) -> Decision {
@@ -395,15 +404,14 @@ impl<'a> Draft<'a> {
     fn unread(&self) -> Option<Standing> {
         let message = "the NAS cannot be read; see the BackupServer";
         match (&self.observed.reach, self.observed.inventory) {
-            (Reach::Readable, Some(_)) => None,
             (Reach::Failing { polls, reason }, inventory) if *polls >= 2 || inventory.is_none() => Some(
                 Standing::unknown(Reason::ServerNotReady, format!("{message} ({})", reason.as_str())),
             ),
-            (Reach::Failing { .. }, _) => None,
             (Reach::Readable, None) => Some(Standing::unknown(
                 Reason::ServerNotReady,
                 "the NAS has not been read yet",
             )),
+            (Reach::Readable, Some(_)) | (Reach::Failing { .. }, _) => None,
         }
     }
 

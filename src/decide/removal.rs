@@ -117,6 +117,17 @@ impl Draft<'_> {
         }
     }
 
+    /// What the NAS refused the last attempt with, in this pass or in an earlier one.
+    fn removal_refusal(&self) -> Option<Standing> {
+        let reasons = [Reason::RemovalRefused, Reason::VersionLocked];
+        let just_now = self
+            .standing
+            .clone()
+            .filter(|said| reasons.contains(&said.reason));
+        let before = || self.said_before(&reasons);
+        just_now.or_else(|| before().map(|(reason, message)| Standing::blocked(reason, message)))
+    }
+
     fn removal_guard(&mut self, task: &Task) -> Option<Standing> {
         let server = self.observed.server;
         if let Some(hold) = self.hold() {
@@ -144,30 +155,29 @@ impl Draft<'_> {
                 "the removal waits for the run in progress to end",
             ));
         }
-        if let Some(next) = self
-            .status
-            .next_attempt_time
-            .as_ref()
-            .map(|time| time.0)
-            .filter(|next| *next > self.now)
-        {
-            self.wake_at(next);
-            if let Some((reason, message)) =
-                self.said_before(&[Reason::RemovalRefused, Reason::VersionLocked])
-            {
-                return Some(Standing::blocked(reason, message));
-            }
-            let message = format!("the last attempt was refused or withheld; next attempt at {next}");
-            return Some(Standing::waiting(Reason::RemovalInProgress, message));
+        self.removal_pause().or_else(|| self.open_breaker())
+    }
+
+    /// The time between two attempts.
+    fn removal_pause(&mut self) -> Option<Standing> {
+        let next = self.put_off_until()?;
+        self.wake_at(next);
+        if let Some(refusal) = self.removal_refusal() {
+            return Some(refusal);
         }
-        let (count, until) = breaker(server.breaker, self.now);
-        if count >= server.removals_per_day {
+        let message = format!("the last attempt was refused or withheld; next attempt at {next}");
+        Some(Standing::waiting(Reason::RemovalInProgress, message))
+    }
+
+    fn open_breaker(&mut self) -> Option<Standing> {
+        let (count, until) = breaker(self.observed.server.breaker, self.now);
+        if count >= self.observed.server.removals_per_day {
             if let Some(until) = until {
                 self.wake_at(until);
             }
             let message = format!(
                 "{count} of {} removals of the server's day are used up; more wait",
-                server.removals_per_day
+                self.observed.server.removals_per_day
             );
             return Some(Standing::waiting(Reason::RemovalBreakerOpen, message));
         }

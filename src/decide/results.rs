@@ -21,7 +21,9 @@ impl<'a> Draft<'a> {
     fn backup_rows(&self) -> Vec<&'a ResultRow> {
         let history = self.observed.results.unwrap_or(&[]);
         let last = self.task().and_then(|task| task.last_result.as_ref());
-        let mut rows: Vec<&ResultRow> = history.iter().chain(last).filter(|row| row.is_backup()).collect();
+        // The last result first: of the same row it says more than the history (bytes moved).
+        let seen = last.into_iter().chain(history);
+        let mut rows: Vec<&ResultRow> = seen.filter(|row| row.is_backup()).collect();
         rows.sort_by_key(|row| std::cmp::Reverse((row.result_id, !is_unfinished(row))));
         rows.dedup_by_key(|row| row.result_id);
         rows
@@ -36,9 +38,12 @@ impl<'a> Draft<'a> {
             return self.lose_run();
         }
         self.ask_for_history();
-        self.notice_external_run();
         self.follow_run();
         self.record_other_results();
+        // After the others: one may have followed the run that has just ended.
+        if self.notice_external_run() {
+            self.follow_run();
+        }
         self.status.history.truncate(self.history_limit());
     }
 
@@ -92,14 +97,14 @@ impl<'a> Draft<'a> {
     }
 
     /// A run in flight that nobody here asked for.
-    fn notice_external_run(&mut self) {
+    fn notice_external_run(&mut self) -> bool {
         let ours = self
             .status
             .intent
             .as_ref()
             .is_some_and(|i| i.action == IntentAction::Backup);
         if self.status.run.is_some() || ours || !self.doing().is_run() {
-            return;
+            return false;
         }
         let finished = self.backup_rows().into_iter().find(|row| !is_unfinished(row));
         let known = finished.map_or_else(|| self.last_known_result(), |row| row.result_id.0);
@@ -112,6 +117,7 @@ impl<'a> Draft<'a> {
             started_at: None,
             progress: None,
         });
+        true
     }
 
     fn follow_run(&mut self) {
@@ -125,14 +131,13 @@ impl<'a> Draft<'a> {
             // The first row above the baseline: a later one is somebody else's next run.
             None => rows.iter().rfind(|row| row.result_id.0 > above),
         };
+        // Behind a row met only at its end an earlier one may stand: ours, and this one the next run's.
+        let met_at_end = run.result_id.is_none() && row.is_some_and(|row| !is_unfinished(row));
+        let behind = met_at_end && self.need_history();
         let doing = self.doing();
         match row {
-            // Behind a row met only at its end an earlier one may stand: ours, and this one the next run's.
-            Some(row) if !is_unfinished(row) => {
-                if run.result_id.is_some() || !self.need_history() {
-                    return self.complete(&run, Some(row));
-                }
-            }
+            _ if behind => {}
+            Some(row) if !is_unfinished(row) => return self.complete(&run, Some(row)),
             Some(row) => {
                 run.result_id = Some(row.result_id.0);
                 run.started_at = nas_time(row.time_start).or(run.started_at);
@@ -281,7 +286,13 @@ impl<'a> Draft<'a> {
         if result.result_id <= self.last_known_result() {
             return;
         }
-        match self.outcome(Some(row.status)) {
+        self.count(&result);
+        self.status.last_result = Some(result);
+    }
+
+    /// What the newest result means for the counts and for the newest success.
+    fn count(&mut self, result: &ResultSummary) {
+        match self.outcome(Some(result.status_code)) {
             ReceiptOutcome::Succeeded => {
                 self.status.consecutive_failures = Some(0);
                 self.status.last_success_time.clone_from(&result.end_time);
@@ -294,7 +305,6 @@ impl<'a> Draft<'a> {
             }
             _ => {}
         }
-        self.status.last_result = Some(result);
     }
 }
 

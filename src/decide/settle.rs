@@ -196,6 +196,12 @@ impl Draft<'_> {
         self.end(intent, Reason::BackupRefused, message)
     }
 
+    /// Until when the next attempt is put off, where that lies ahead.
+    pub(super) fn put_off_until(&self) -> Option<Timestamp> {
+        let next = self.status.next_attempt_time.as_ref()?.0;
+        (next > self.now).then_some(next)
+    }
+
     /// Puts the next attempt off, doubling.
     pub(super) fn back_off(&mut self) -> Time {
         let before = self.status.refusals.unwrap_or(0);
@@ -268,9 +274,9 @@ impl Draft<'_> {
             return self.give_up(intent, "its task is not the bound one any more");
         }
         match call.answered {
-            Some(Answered::NotDispatched | Answered::Withheld) if self.doing().is_run() => {
-                self.pause(intent, call).or_else(|| self.again_cancel(intent))
-            }
+            Some(Answered::NotDispatched | Answered::Withheld) if self.doing().is_run() => self
+                .pause(intent, call)
+                .or_else(|| Some(self.again_cancel(intent))),
             Some(Answered::Refused(code)) => {
                 let meaning = Meaning::of(code, Context::ActiveBackup);
                 self.status.intent = None;
@@ -285,9 +291,9 @@ impl Draft<'_> {
         }
     }
 
-    fn again_cancel(&mut self, intent: &Intent) -> Option<Standing> {
+    fn again_cancel(&mut self, intent: &Intent) -> Standing {
         if let Some(hold) = self.hold() {
-            return Some(hold);
+            return hold;
         }
         if self.observed.fresh {
             self.call(
@@ -299,10 +305,7 @@ impl Draft<'_> {
         } else {
             self.needs.fresh = true;
         }
-        Some(Standing::waiting(
-            Reason::CancelRequested,
-            "asking the NAS to cancel the run",
-        ))
+        Standing::waiting(Reason::CancelRequested, "asking the NAS to cancel the run")
     }
 
     /// After the results were followed: a cancel whose run is over, or that finds the task idle, is done.

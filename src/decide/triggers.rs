@@ -31,29 +31,8 @@ impl Draft<'_> {
         if self.status.intent.is_some() || self.act != Act::Nothing || self.standing_forbids() {
             return;
         }
-        if let Some(hold) = self.hold() {
-            return self.say(hold);
-        }
-        if self.doing().is_run() || self.status.run.is_some() {
-            return self.say(Standing::waiting(
-                Reason::WaitingForRun,
-                "due; waits for the run in progress to end",
-            ));
-        }
-        if let Some(next) = self
-            .status
-            .next_attempt_time
-            .as_ref()
-            .map(|time| time.0)
-            .filter(|next| *next > self.now)
-        {
-            self.wake_at(next);
-            let said = self.said_before(&[Reason::BackupRefused]);
-            let message = said.map_or_else(
-                || format!("the NAS refused; next attempt at {next}"),
-                |(_, message)| message,
-            );
-            return self.say(Standing::waiting(Reason::BackupRefused, message));
+        if let Some(wait) = self.not_startable() {
+            return self.say(wait);
         }
         self.wants_start = true;
         if let Admission::Queued { position, limit } = self.observed.admission {
@@ -72,6 +51,27 @@ impl Draft<'_> {
                 "asking the NAS for a run",
             ));
         }
+    }
+
+    /// What keeps a due run from starting, beside the other tasks of the server.
+    fn not_startable(&mut self) -> Option<Standing> {
+        if let Some(hold) = self.hold() {
+            return Some(hold);
+        }
+        if self.doing().is_run() || self.status.run.is_some() {
+            return Some(Standing::waiting(
+                Reason::WaitingForRun,
+                "due; waits for the run in progress to end",
+            ));
+        }
+        let next = self.put_off_until()?;
+        self.wake_at(next);
+        let said = self.said_before(&[Reason::BackupRefused]);
+        let message = said.map_or_else(
+            || format!("the NAS refused; next attempt at {next}"),
+            |(_, message)| message,
+        );
+        Some(Standing::waiting(Reason::BackupRefused, message))
     }
 
     /// Nothing is due: what came of the last token where somebody has to act, else what holds the object back.

@@ -21,6 +21,7 @@ async fn a_token_runs_once_and_its_result_carries_every_field_of_the_seed() {
     let table = lab.namespace.kubectl(&["get", "bt"]).await.ok();
     assert!(table.contains("Running") && table.contains(TASK), "{table}");
 
+    println!("{table}");
     let status = lab
         .until("the token is answered", |status| answered(status, "a"))
         .await;
@@ -82,7 +83,7 @@ async fn a_token_runs_once_and_its_result_carries_every_field_of_the_seed() {
 
 #[tokio::test]
 async fn a_token_changed_in_mid_run_queues_a_second_run_and_loses_neither() {
-    let lab = Lab::new("midrun").await;
+    let lab = Lab::with("midrun", abb_operator::simulator::Scenario::seed(), 60.0).await;
     lab.task("triggers: {request: a}").await;
     lab.until("the first run is shown", |status| status["state"] == "Running")
         .await;

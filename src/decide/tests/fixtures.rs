@@ -475,7 +475,7 @@ impl Case {
     }
 
     /// Decides for an object in place of the row's own.
-    fn decide(&self, object: &BackupTask, knowledge: &Knowledge) -> (Decision, BackupTaskStatus) {
+    pub fn decide(&self, object: &BackupTask, knowledge: &Knowledge) -> (Decision, BackupTaskStatus) {
         let nas = self.nas.as_ref();
         let bound = bind(object, nas, self.server.serial.as_deref());
         let observation = self.observation(&self.server, nas, bound.clone(), knowledge);
@@ -486,7 +486,9 @@ impl Case {
 
     fn check(&self) {
         let name = self.name;
-        let (decision, status) = self.decide(&self.object, &self.knowledge);
+        let mut knowledge = self.knowledge.clone();
+        knowledge.find_intent(&self.object, self.now);
+        let (decision, status) = self.decide(&self.object, &knowledge);
         assert_eq!(
             want(&decision.act),
             self.act,
