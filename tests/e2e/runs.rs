@@ -14,7 +14,7 @@ fn answered(status: &Value, token: &str) -> bool {
 
 #[tokio::test]
 async fn a_token_runs_once_and_its_result_carries_every_field_of_the_seed() {
-    let lab = Lab::new("run").await;
+    let lab = Lab::with("run", abb_operator::simulator::Scenario::seed(), 100.0).await;
     lab.task("triggers: {request: a}").await;
     lab.until("the run is shown", |status| status["state"] == "Running")
         .await;
@@ -27,6 +27,7 @@ async fn a_token_runs_once_and_its_result_carries_every_field_of_the_seed() {
         .await;
     assert_eq!(lab.effects("backup").len(), 1);
     let table = lab.namespace.kubectl(&["get", "bt", "-o", "wide"]).await.ok();
+    println!("{table}");
     assert!(table.contains("Success") && table.contains("Idle"), "{table}");
     let result = &status["lastResult"];
     let ended = lab.effects("run-ended");
