@@ -40,7 +40,7 @@ async fn measure() {
     let mut manifests = String::new();
     for number in 1..=TASKS {
         let name = format!("task-{number:04}");
-        write!(manifests, "{}---\n", task(&name, &name, "")).unwrap();
+        writeln!(manifests, "{}---", task(&name, &name, "")).unwrap();
     }
     lab.namespace.apply(&manifests).await.ok();
     settled(&lab).await;

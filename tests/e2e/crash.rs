@@ -101,9 +101,9 @@ async fn killed_at(moment: Moment, action: &str, spec_before: &str, spec: &str, 
     }
     namespace.apply(&task("laptop", TASK, spec)).await.ok();
     if at_intent {
-        to_cluster.reached().await
+        to_cluster.reached().await;
     } else {
-        to_nas.reached().await
+        to_nas.reached().await;
     }
     operator.kill().await;
 

@@ -140,9 +140,7 @@ pub fn server_at(url: &str, fingerprint: &str, spec: &str) -> String {
          credentials: {{secretRef: {{name: nas}}}}\n  tls: {tls}\n  polling: {{idle: 1s, active: 1s}}\n  \
          timeouts: {{request: 1s, settle: 3s}}\n"
     );
-    for line in spec.lines() {
-        text.push_str(&format!("  {line}\n"));
-    }
+    text.push_str(&indented(spec));
     text
 }
 
@@ -152,10 +150,12 @@ pub fn task(name: &str, nas_task: &str, spec: &str) -> String {
         "apiVersion: activebackup.dev/v1alpha1\nkind: BackupTask\nmetadata: {{name: {name}}}\nspec:\n  \
          serverRef: {{name: nas}}\n  task: {{name: {nas_task:?}}}\n"
     );
-    for line in spec.lines() {
-        text.push_str(&format!("  {line}\n"));
-    }
+    text.push_str(&indented(spec));
     text
+}
+
+fn indented(spec: &str) -> String {
+    spec.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }
 
 /// A condition of a status, or null.

@@ -123,15 +123,13 @@ async fn pass_on(
     }
     let told = (verdict == Verdict::Tell).then(|| told.clone());
     let chunks = futures::stream::unfold((answer, told), |(mut answer, told)| async move {
-        match answer.chunk().await {
-            Ok(Some(chunk)) => Some((Ok::<_, Infallible>(Frame::data(chunk)), (answer, told))),
-            Ok(None) | Err(_) => {
-                if let Some(told) = &told {
-                    told.send_modify(|count| *count += 1);
-                }
-                None
-            }
+        if let Ok(Some(chunk)) = answer.chunk().await {
+            return Some((Ok::<_, Infallible>(Frame::data(chunk)), (answer, told)));
         }
+        if let Some(told) = &told {
+            told.send_modify(|count| *count += 1);
+        }
+        None
     });
     response
         .body(BodyExt::boxed_unsync(StreamBody::new(chunks)))

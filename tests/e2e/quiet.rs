@@ -68,7 +68,7 @@ async fn two_hundred_tasks_cost_one_read_per_poll() {
     let mut manifests = String::new();
     for number in 1..=200 {
         let name = format!("task-{number:04}");
-        write!(manifests, "{}---\n", task(&name, &name, "")).unwrap();
+        writeln!(manifests, "{}---", task(&name, &name, "")).unwrap();
     }
     lab.namespace.apply(&manifests).await.ok();
     eventually("all are bound", async || {
