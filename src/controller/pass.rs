@@ -20,8 +20,8 @@ use crate::{
     decide::{Act, Candidate, Decision, admit, decide, has_finalizer},
     nas::{Client, TaskId},
     observe::{
-        Admission, Answered, Bound, Claim, Inventory, Knowledge, Observation, ResultsByTask, ServerFacts,
-        VersionsByTask, bind, claims, read_inventory, read_results, read_versions,
+        Admission, Answered, Bound, Claim, Inventory, Knowledge, Observation, Queue, ResultsByTask,
+        ServerFacts, VersionsByTask, bind, claims, read_inventory, read_results, read_versions,
     },
     status::{Notice, next_status, notices},
 };
@@ -150,7 +150,7 @@ async fn poll<C: Cluster>(
                     || task.metadata.deletion_timestamp.is_some()
             };
             let unclear = memory.inventory.as_ref().is_some_and(|inventory| {
-                let none = crate::observe::Queue::NotAsked;
+                let none = Queue::NotAsked;
                 inventory
                     .tasks
                     .iter()
@@ -258,7 +258,9 @@ async fn decide_all<C: Cluster>(
         let facts = facts(server, memory);
         let inventory = memory.inventory.clone();
         let inventory = inventory.as_deref();
-        let fresh = inventory.is_some_and(|inventory| inventory.begun >= begun);
+        // A poll of this pass without the queue cannot show a run that is only queued.
+        let fresh =
+            inventory.is_some_and(|read| read.begun >= begun && !matches!(read.queue, Queue::NotAsked));
         let now = ctx.now();
         let nothing = Knowledge::default();
         let look = Look {
@@ -288,18 +290,23 @@ async fn decide_all<C: Cluster>(
         for (index, admission) in queued(server, tasks, &decided) {
             decided[index] = judge(index, admission);
         }
-        let wanting: Vec<(TaskId, bool, bool)> = decided
+        let wanting: Vec<Want> = decided
             .iter()
             .zip(&bound)
-            .filter_map(|((decision, _), (_, bound))| match bound {
-                Bound::To(task) => Some((task.id, decision.needs.results, decision.needs.versions)),
+            .filter_map(|((decision, _), (task, bound))| match bound {
+                Bound::To(found) => Some(Want {
+                    uid: uid(task),
+                    id: found.id,
+                    results: decision.needs.results,
+                    versions: decision.needs.versions,
+                }),
                 _ => None,
             })
+            .filter(|want| want.results || want.versions)
             .collect();
         let refresh = decided.iter().any(|(decision, _)| decision.needs.fresh) && !fresh;
-        let missing = wanting.iter().any(|(_, results, versions)| *results || *versions);
         let usable = memory.problem.is_none() && memory.connection.is_some();
-        if round == ROUNDS || !usable || !(refresh || missing) {
+        if round == ROUNDS || !usable || !refresh && wanting.is_empty() {
             return decided;
         }
         if refresh {
@@ -384,67 +391,77 @@ fn queued(server: &BackupServer, tasks: &[BackupTask], decided: &[Decided]) -> V
         .collect()
 }
 
+/// What one task's decision needs to see beside the inventory.
+struct Want {
+    uid: String,
+    id: TaskId,
+    results: bool,
+    versions: bool,
+}
+
 /// Reads results and versions of single tasks. Network: one call each, a few at once.
 async fn fetch(
     memory: &mut Memory,
-    wanting: &[(TaskId, bool, bool)],
+    wanting: &[Want],
     results: &mut ResultsByTask,
     versions: &mut VersionsByTask,
 ) {
-    let Some(client) = memory
-        .connection
-        .as_ref()
-        .map(|connection| connection.client.clone())
-    else {
+    let Some(connection) = &memory.connection else {
         return;
     };
-    let ask = |(id, want_results, want_versions): (TaskId, bool, bool)| {
-        let client: Client = client.clone();
-        async move {
-            let results = if want_results {
-                Some(read_results(&client, id).await)
-            } else {
-                None
-            };
-            let versions = if want_versions {
-                Some(read_versions(&client, id).await)
-            } else {
-                None
-            };
-            (id, results, versions)
-        }
+    let client = connection.client.clone();
+    let (results_of, versions_of): (BTreeSet<TaskId>, BTreeSet<TaskId>) = (
+        wanting
+            .iter()
+            .filter(|want| want.results)
+            .map(|want| want.id)
+            .collect(),
+        wanting
+            .iter()
+            .filter(|want| want.versions)
+            .map(|want| want.id)
+            .collect(),
+    );
+    let read_one = |id| {
+        let client = client.clone();
+        async move { (id, read_results(&client, id).await) }
     };
-    let wanted: Vec<_> = wanting
-        .iter()
-        .copied()
-        .filter(|(_, results, versions)| *results || *versions)
-        .collect();
-    let answers: Vec<_> = stream::iter(wanted)
-        .map(ask)
+    let histories: Vec<_> = stream::iter(results_of)
+        .map(read_one)
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    let last = |id: TaskId| {
-        let inventory = memory.inventory.as_ref()?;
-        Some(inventory.task(id)?.last_result.as_ref()?.result_id)
+    let read_one = |id| {
+        let client = client.clone();
+        async move { (id, read_versions(&client, id).await) }
     };
-    let mut read_behind = Vec::new();
-    for (id, task_results, task_versions) in answers {
-        if let Some(answer) = task_results {
-            // A history that cannot be read is an observation: there is nothing to see in it.
-            results.insert(id, answer.unwrap_or_default());
-            read_behind.extend(last(id).map(|result| (id, result)));
-        }
-        if let Some(Ok(read)) = task_versions {
-            versions.insert(id, read);
-        }
-    }
-    for knowledge in memory.knowledge.values_mut() {
-        // Result numbers are unique over all tasks, so a number of another task never hides this one's.
-        for (_, result) in &read_behind {
-            if knowledge.history_read_behind.is_none_or(|known| known < *result) {
-                knowledge.history_read_behind = Some(*result);
-            }
+    let found: Vec<_> = stream::iter(versions_of)
+        .map(read_one)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    versions.extend(found.into_iter().filter_map(|(id, read)| Some((id, read.ok()?))));
+    let unreadable: BTreeSet<TaskId> = histories
+        .iter()
+        .filter(|(_, read)| read.is_err())
+        .map(|(id, _)| *id)
+        .collect();
+    results.extend(
+        histories
+            .into_iter()
+            .filter_map(|(id, read)| Some((id, read.ok()?))),
+    );
+    let inventory = memory.inventory.clone();
+    for want in wanting.iter().filter(|want| want.results) {
+        let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
+        if unreadable.contains(&want.id) {
+            // Not an empty history: what is behind it stays unknown.
+            knowledge.history_unreadable = true;
+        } else {
+            let task = inventory.as_ref().and_then(|inventory| inventory.task(want.id));
+            knowledge.history_read_behind = task
+                .and_then(|task| task.last_result.as_ref())
+                .map(|row| row.result_id);
         }
     }
 }
