@@ -248,10 +248,7 @@ fn task_gauges(tasks: &[Arc<BackupTask>]) -> Vec<GaugeVec> {
         let flag = |value: bool| if value { 1.0 } else { 0.0 };
         let nothing = crate::api::BackupTaskStatus::default();
         let seen = task.status.as_ref().unwrap_or(&nothing);
-        set(
-            &suspended,
-            flag(task.spec.suspend || is_true(task, crate::api::ANNOTATION_SUSPENDED)),
-        );
+        set(&suspended, flag(task.is_suspended()));
         set(
             &running,
             flag(matches!(
@@ -341,12 +338,6 @@ fn server_gauges(servers: &[(BackupServer, ServerSample)]) -> Vec<GaugeVec> {
         }
     }
     vec![up, tasks, unmanaged, skew, last, duration]
-}
-
-fn is_true(task: &BackupTask, annotation: &str) -> bool {
-    task.annotations()
-        .get(annotation)
-        .is_some_and(|value| value == "true")
 }
 
 #[allow(clippy::cast_precision_loss, reason = "seconds far below 2^52")]

@@ -194,7 +194,7 @@ pub fn set_condition(
     }
     let since = condition(conditions, kind)
         .filter(|old| old.status == status)
-        .map_or(Time(whole_seconds(now)), |old| old.last_transition_time.clone());
+        .map_or(status_time(now), |old| old.last_transition_time.clone());
     let next = Condition {
         last_transition_time: since,
         message,
@@ -220,9 +220,10 @@ pub fn condition(conditions: &[Condition], kind: ConditionType) -> Option<&Condi
     conditions.iter().find(|c| c.type_ == kind.as_str())
 }
 
-/// Kubernetes keeps whole seconds in `metav1.Time`; a finer value would differ when read back.
-fn whole_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
+/// A time as a status keeps it: whole seconds, as `metav1.Time` does; a finer value would differ when read back.
+#[must_use]
+pub fn status_time(time: Timestamp) -> Time {
+    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
 #[cfg(test)]

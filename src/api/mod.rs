@@ -11,7 +11,7 @@ mod server;
 mod task;
 mod task_status;
 
-pub use conditions::{ConditionType, Reason, condition, set_condition, take_condition};
+pub use conditions::{ConditionType, Reason, condition, set_condition, status_time, take_condition};
 pub use crd::{definitions, definitions_yaml};
 pub use duration::{DurationError, GoDuration};
 pub use fields::{BackupType, JobAction, ReceiptOutcome, ResultStatus, SourceType};

@@ -1,11 +1,14 @@
 //! `BackupTask`: one task on one NAS, when it must run, what to cancel, what may be removed.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::{CustomResource, KubeSchema};
+use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{BackupTaskStatus, GoDuration, duration::AT_LEAST_A_SECOND};
+use super::{
+    ANNOTATION_ABANDON, ANNOTATION_SUSPENDED, BackupTaskStatus, FINALIZER, GoDuration,
+    duration::AT_LEAST_A_SECOND,
+};
 
 /// Times of the spec as every RFC 3339 parser reads them. The API server's `date-time` alone also takes offsets
 /// that no zone has, fractions finer than a nanosecond and leap seconds, on which a reader fails.
@@ -318,4 +321,36 @@ pub enum Readiness {
     LastBackup,
     /// The newest success is younger than `maxAge`.
     Fresh,
+}
+
+impl BackupTask {
+    /// Whether `spec.suspend` or the annotation holds everything back.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.spec.suspend || self.is_annotated_true(ANNOTATION_SUSPENDED)
+    }
+
+    /// Whether a deletion is to let go without removing anything.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.is_annotated_true(ANNOTATION_ABANDON)
+    }
+
+    /// Whether the object is being deleted.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether the object carries our finalizer.
+    #[must_use]
+    pub fn has_finalizer(&self) -> bool {
+        self.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+    }
+
+    fn is_annotated_true(&self, annotation: &str) -> bool {
+        self.annotations()
+            .get(annotation)
+            .is_some_and(|value| value == "true")
+    }
 }

@@ -11,7 +11,7 @@ use super::{
     fleet::{Connection, Memory, Problem, Refusal},
 };
 use crate::{
-    api::{BackupServer, CaKind, Reason, TlsSpec},
+    api::{BackupServer, CaKind, Reason, TlsSpec, status_time},
     nas::{self, Client, Credentials, Endpoint, Observer, RememberedDevice, Trust},
 };
 
@@ -27,7 +27,7 @@ pub async fn connect<C: Cluster>(
     cluster: &C,
     server: &BackupServer,
     memory: &mut Memory,
-    observer: Observer,
+    observer: impl FnOnce() -> Observer,
     now: Timestamp,
 ) -> Result<(), Problem> {
     if !secret_is_due(server, memory, now) {
@@ -71,7 +71,7 @@ pub async fn connect<C: Cluster>(
         drop_connection(memory).await;
         let client = Client::new(endpoint, credentials)
             .map_err(|error| problem(&error))?
-            .with_observer(observer);
+            .with_observer(observer());
         memory.connection = Some(Connection {
             client,
             fingerprint,
@@ -186,7 +186,7 @@ pub fn failed(
             .as_ref()
             .map_or(FIRST_DELAY, |old| (old.delay * 2).min(LONGEST_DELAY));
         let next_attempt = now + delay;
-        let next = whole(next_attempt);
+        let next = status_time(next_attempt).0;
         problem.message = format!(
             "{}; not tried again before the Secret changes or {next}",
             problem.message
@@ -205,10 +205,6 @@ pub fn failed(
         });
     }
     problem
-}
-
-fn whole(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 fn is_refused_login(error: &nas::Error) -> bool {

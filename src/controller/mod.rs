@@ -9,6 +9,7 @@ pub mod kubernetes;
 mod leader;
 mod orphan;
 mod pass;
+mod read;
 mod removal;
 mod report;
 pub mod store;

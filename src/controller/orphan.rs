@@ -7,11 +7,7 @@ use kube::ResourceExt;
 
 use super::{Context, cluster::Cluster};
 use crate::{
-    api::{
-        ANNOTATION_ABANDON, BackupTask, ConditionType, FINALIZER, Reason, State, set_condition,
-        take_condition,
-    },
-    decide::has_finalizer,
+    api::{BackupTask, ConditionType, FINALIZER, Reason, State, set_condition, status_time, take_condition},
     status::Notice,
 };
 
@@ -23,8 +19,8 @@ pub async fn reconcile<C: Cluster>(ctx: &Context<C>, task: &BackupTask) -> Optio
     if !ctx.fence.is_open() {
         return None;
     }
-    if task.metadata.deletion_timestamp.is_some() {
-        return if has_finalizer(task) {
+    if task.is_deleted() {
+        return if task.has_finalizer() {
             let_go(ctx, task).await
         } else {
             None
@@ -38,9 +34,7 @@ pub async fn reconcile<C: Cluster>(ctx: &Context<C>, task: &BackupTask) -> Optio
     status.observed_generation = generation;
     if status.state != Some(State::Unknown) && status.state != Some(State::Removed) {
         status.state = Some(State::Unknown);
-        status.state_since = jiff::Timestamp::from_second(now.as_second())
-            .ok()
-            .map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time);
+        status.state_since = Some(status_time(now));
     }
     let conditions = &mut status.conditions;
     let mut set = |kind, verdict| {
@@ -84,11 +78,7 @@ pub async fn reconcile<C: Cluster>(ctx: &Context<C>, task: &BackupTask) -> Optio
 
 /// The BackupServer is gone, so nothing can be removed; a namespace can always be deleted.
 async fn let_go<C: Cluster>(ctx: &Context<C>, task: &BackupTask) -> Option<Duration> {
-    let abandoned = task
-        .annotations()
-        .get(ANNOTATION_ABANDON)
-        .is_some_and(|value| value == "true");
-    let why = if abandoned {
+    let why = if task.is_abandoned() {
         "the abandon annotation is set"
     } else {
         "the BackupServer does not exist"

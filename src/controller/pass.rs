@@ -10,24 +10,24 @@ use kube::ResourceExt;
 use super::{
     Context,
     cluster::{Cluster, WriteError},
-    connect,
     fleet::Memory,
+    read::{self, Want},
     removal, report,
 };
 use crate::{
     act,
     api::{BackupServer, BackupTask, Intent, IntentAction, Origin, Reason},
-    decide::{Act, Candidate, Decision, admit, decide, has_finalizer},
+    decide::{Act, Candidate, Decision, admit, decide},
     nas::{Client, TaskId},
     observe::{
         Admission, Answered, Bound, Claim, Inventory, Knowledge, Observation, Queue, ResultsByTask,
-        ServerFacts, VersionsByTask, bind, claims, read_inventory, read_results, read_versions,
+        ServerFacts, VersionsByTask, bind, claims,
     },
     status::{Notice, next_status, notices},
 };
 
 /// Reads of single tasks and writes of one pass under way at once.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 /// Decide, read what is missing, decide again: freshness, then results, then versions.
 const ROUNDS: usize = 4;
 /// After a conflict: the watch brings the newer object, this is for the case that it does not.
@@ -52,14 +52,14 @@ pub async fn pass<C: Cluster>(
             .or_default()
             .find_intent(task, begun);
     }
-    poll(ctx, &server, &mut memory, &tasks, begun).await;
-    let decisions = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
+    read::poll(ctx, &server, &mut memory, &tasks, begun).await;
+    let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
     let mut next = carry_out(ctx, &server, &mut memory, &tasks, &decisions).await;
     memory.active = decisions.iter().any(|(decision, _)| decision.active);
-    report::server(ctx, &server, &mut memory, &tasks).await;
+    report::server(ctx, &server, &mut memory, &bound).await;
     ctx.fleet.note(&key, &memory);
     let now = ctx.now();
-    let pace = pace(&server, &memory);
+    let pace = read::pace(&server, &memory);
     let due = memory.next_poll.map_or(now, |poll| poll.min(now + pace));
     memory.next_poll = Some(due);
     for wake in decisions
@@ -109,113 +109,8 @@ fn version(object: &impl ResourceExt) -> u64 {
         .unwrap_or(0)
 }
 
-fn uid(task: &BackupTask) -> String {
+pub(super) fn uid(task: &BackupTask) -> String {
     task.uid().unwrap_or_else(|| task.name_any())
-}
-
-/// How often the NAS is read now.
-fn pace(server: &BackupServer, memory: &Memory) -> SignedDuration {
-    let polling = &server.spec.polling;
-    let [idle, active] = [&polling.idle, &polling.active]
-        .map(|d| SignedDuration::try_from(d.get()).unwrap_or(SignedDuration::MAX));
-    match &memory.problem {
-        // Somebody mends a Secret and waits for it; a NAS that is switched off is asked less and less.
-        Some(problem) if problem.stalled => active.min(idle),
-        Some(_) => {
-            (active * 1_i32.checked_shl(memory.failures.min(12)).unwrap_or(i32::MAX)).min(idle.max(active))
-        }
-        None if memory.active => active.min(idle),
-        None => idle,
-    }
-}
-
-/// Reads the inventory when it is due. Network.
-async fn poll<C: Cluster>(
-    ctx: &Context<C>,
-    server: &BackupServer,
-    memory: &mut Memory,
-    tasks: &[BackupTask],
-    now: Timestamp,
-) {
-    if memory.next_poll.is_some_and(|due| now < due) {
-        return;
-    }
-    let observer = ctx.metrics.observer(server);
-    match connect::connect(&ctx.cluster, server, memory, observer, now).await {
-        Ok(()) => {
-            let asks = |task: &BackupTask| {
-                task.status
-                    .as_ref()
-                    .is_some_and(|status| status.intent.is_some() || status.run.is_some())
-                    || task.metadata.deletion_timestamp.is_some()
-            };
-            let unclear = memory.inventory.as_ref().is_some_and(|inventory| {
-                let none = Queue::NotAsked;
-                inventory
-                    .tasks
-                    .iter()
-                    .any(|t| crate::observe::doing(t, &none) == crate::observe::Doing::PerhapsRunning)
-            });
-            let with_queue = unclear || tasks.iter().any(asks);
-            read(ctx, server, memory, tasks, with_queue).await;
-        }
-        Err(problem) => {
-            memory.failures = memory.failures.saturating_add(1);
-            memory.problem = Some(problem);
-        }
-    }
-    memory.next_poll = Some(ctx.now() + pace(server, memory));
-}
-
-/// One inventory read, noted for every task. Network.
-async fn read<C: Cluster>(
-    ctx: &Context<C>,
-    server: &BackupServer,
-    memory: &mut Memory,
-    tasks: &[BackupTask],
-    with_queue: bool,
-) -> bool {
-    let Some(client) = memory
-        .connection
-        .as_ref()
-        .map(|connection| connection.client.clone())
-    else {
-        return false;
-    };
-    let begun = ctx.now();
-    match read_inventory(&client, with_queue).await {
-        Ok(inventory) => {
-            memory.list_duration = Some(ctx.now().duration_since(begun));
-            memory.failures = 0;
-            memory.problem = None;
-            let serial = serial(memory);
-            for task in tasks {
-                let bound = bind(task, Some(&inventory), serial.as_deref());
-                memory
-                    .knowledge
-                    .entry(uid(task))
-                    .or_default()
-                    .note(task, &bound, &inventory);
-            }
-            memory.inventory = Some(Arc::new(inventory));
-            true
-        }
-        Err(error) => {
-            tracing::warn!(server = server.name_any(), %error, "failed to read the inventory");
-            let now = ctx.now();
-            memory.problem = Some(connect::failed(memory, &error, now, None));
-            memory.failures = memory.failures.saturating_add(1);
-            false
-        }
-    }
-}
-
-fn serial(memory: &Memory) -> Option<String> {
-    memory
-        .connection
-        .as_ref()
-        .and_then(|connection| connection.dsm.as_ref())
-        .and_then(|dsm| dsm.serial.clone())
 }
 
 fn facts(server: &BackupServer, memory: &Memory) -> ServerFacts {
@@ -230,7 +125,7 @@ fn facts(server: &BackupServer, memory: &Memory) -> ServerFacts {
         uid: server.uid().unwrap_or_default(),
         mode: server.spec.mode,
         deleting: server.metadata.deletion_timestamp.is_some(),
-        serial: serial(memory).or(known),
+        serial: read::serial(memory).or(known),
         settle: SignedDuration::try_from(server.spec.timeouts.settle.get()).unwrap_or(SignedDuration::MAX),
         removals_allowed: server.spec.removals.allowed,
         removals_per_day: server.spec.removals.max_per_day,
@@ -250,7 +145,7 @@ async fn decide_all<C: Cluster>(
     memory: &mut Memory,
     tasks: &[BackupTask],
     begun: Timestamp,
-) -> Vec<Decided> {
+) -> (Vec<Decided>, BTreeSet<TaskId>) {
     let mut results = ResultsByTask::new();
     let mut versions = VersionsByTask::new();
     let ids: Vec<String> = tasks.iter().map(|_| uuid::Uuid::new_v4().to_string()).collect();
@@ -307,18 +202,22 @@ async fn decide_all<C: Cluster>(
         let refresh = decided.iter().any(|(decision, _)| decision.needs.fresh) && !fresh;
         let usable = memory.problem.is_none() && memory.connection.is_some();
         if round == ROUNDS || !usable || !refresh && wanting.is_empty() {
-            return decided;
+            let ids = bound.iter().filter_map(|(_, bound)| match bound {
+                Bound::To(found) => Some(found.id),
+                _ => None,
+            });
+            return (decided, ids.collect());
         }
         if refresh {
-            if !read(ctx, server, memory, tasks, true).await {
+            if !read::inventory(ctx, server, memory, tasks, true).await {
                 continue;
             }
-            memory.next_poll = Some(ctx.now() + pace(server, memory));
+            memory.next_poll = Some(ctx.now() + read::pace(server, memory));
             continue;
         }
-        fetch(memory, &wanting, &mut results, &mut versions).await;
+        read::details(memory, &wanting, &mut results, &mut versions).await;
     }
-    Vec::new()
+    (Vec::new(), BTreeSet::new())
 }
 
 /// What every task of a round is judged by.
@@ -389,81 +288,6 @@ fn queued(server: &BackupServer, tasks: &[BackupTask], decided: &[Decided]) -> V
         .into_iter()
         .map(|(index, position)| (index, Admission::Queued { position, limit }))
         .collect()
-}
-
-/// What one task's decision needs to see beside the inventory.
-struct Want {
-    uid: String,
-    id: TaskId,
-    results: bool,
-    versions: bool,
-}
-
-/// Reads results and versions of single tasks. Network: one call each, a few at once.
-async fn fetch(
-    memory: &mut Memory,
-    wanting: &[Want],
-    results: &mut ResultsByTask,
-    versions: &mut VersionsByTask,
-) {
-    let Some(connection) = &memory.connection else {
-        return;
-    };
-    let client = connection.client.clone();
-    let (results_of, versions_of): (BTreeSet<TaskId>, BTreeSet<TaskId>) = (
-        wanting
-            .iter()
-            .filter(|want| want.results)
-            .map(|want| want.id)
-            .collect(),
-        wanting
-            .iter()
-            .filter(|want| want.versions)
-            .map(|want| want.id)
-            .collect(),
-    );
-    let read_one = |id| {
-        let client = client.clone();
-        async move { (id, read_results(&client, id).await) }
-    };
-    let histories: Vec<_> = stream::iter(results_of)
-        .map(read_one)
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
-    let read_one = |id| {
-        let client = client.clone();
-        async move { (id, read_versions(&client, id).await) }
-    };
-    let found: Vec<_> = stream::iter(versions_of)
-        .map(read_one)
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
-    versions.extend(found.into_iter().filter_map(|(id, read)| Some((id, read.ok()?))));
-    let unreadable: BTreeSet<TaskId> = histories
-        .iter()
-        .filter(|(_, read)| read.is_err())
-        .map(|(id, _)| *id)
-        .collect();
-    results.extend(
-        histories
-            .into_iter()
-            .filter_map(|(id, read)| Some((id, read.ok()?))),
-    );
-    let inventory = memory.inventory.clone();
-    for want in wanting.iter().filter(|want| want.results) {
-        let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
-        if unreadable.contains(&want.id) {
-            // Not an empty history: what is behind it stays unknown.
-            knowledge.history_unreadable = true;
-        } else {
-            let task = inventory.as_ref().and_then(|inventory| inventory.task(want.id));
-            knowledge.history_read_behind = task
-                .and_then(|task| task.last_result.as_ref())
-                .map(|row| row.result_id);
-        }
-    }
 }
 
 /// Writes what was decided and sends what was recorded, side by side. Network.
@@ -547,7 +371,7 @@ async fn carry_out_one<C: Cluster>(
         return done;
     }
     let mut object = task.clone();
-    if decision.finalizer && !has_finalizer(&object) {
+    if decision.finalizer && !object.has_finalizer() {
         object.finalizers_mut().push(crate::api::FINALIZER.to_owned());
         match ctx.cluster.write_finalizers(&object).await {
             Ok(written) => object = written,
@@ -581,7 +405,7 @@ async fn carry_out_one<C: Cluster>(
             done.sent = Some((intent.id.clone(), outcome));
         }
     }
-    if !decision.finalizer && has_finalizer(&object) {
+    if !decision.finalizer && object.has_finalizer() {
         if before.as_ref() == Some(status) {
             object.status = before;
             tell(ctx, &object, notices(Some(status), status, decision)).await;

@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::{Context, cluster::Cluster};
 use crate::{
     act::{self, Outcome},
-    api::{BackupServer, BackupTask, Intent, Reason, RemovalsStatus},
+    api::{BackupServer, BackupTask, Intent, Reason, RemovalsStatus, status_time},
     decide::{Clearance, removal_clearance},
     nas::{Client, Mutation, TaskId},
     observe::{Queue, read_inventory},
@@ -103,7 +102,7 @@ async fn clear_and_send<C: Cluster>(
     // server in between stops it.
     let mut reserved = server.clone();
     let removals = RemovalsStatus {
-        window_start: Some(Time(whole(window_start))),
+        window_start: Some(status_time(window_start)),
         count,
     };
     reserved.status.get_or_insert_default().removals = Some(removals);
@@ -117,8 +116,4 @@ async fn clear_and_send<C: Cluster>(
         Clearance::Clear { .. } => Ok((act::fire(armed, &ctx.fence, request).await, reserved)),
         Clearance::Withheld(reason, message) => Err(format!("{}: {message}", reason.as_str())),
     }
-}
-
-fn whole(time: jiff::Timestamp) -> jiff::Timestamp {
-    jiff::Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

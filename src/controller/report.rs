@@ -1,7 +1,8 @@
 //! What a pass tells: the BackupServer's status and Events, and one log line per change.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::{
@@ -12,11 +13,11 @@ use super::{
 use crate::{
     api::{
         BackupServer, BackupServerStatus, BackupTask, BackupTaskStatus, ConditionType, DsmInfo, LoginStatus,
-        Reason, TaskCounts, UnmanagedTask, condition, set_condition, take_condition,
+        Reason, TaskCounts, UnmanagedTask, condition, set_condition, status_time, take_condition,
     },
     decide::{Act, Decision},
-    nas::{Task, UniqueKey},
-    observe::{Bound, Inventory, bind, doing},
+    nas::{Task, TaskId, UniqueKey},
+    observe::{Inventory, doing},
     status::Notice,
 };
 
@@ -30,11 +31,11 @@ pub async fn server<C: Cluster>(
     ctx: &Context<C>,
     server: &BackupServer,
     memory: &mut Memory,
-    tasks: &[BackupTask],
+    bound: &BTreeSet<TaskId>,
 ) {
     // A removal's reservation is newer than what the pass began with.
     let server = memory.written_server.clone().unwrap_or_else(|| server.clone());
-    let status = next_status(ctx, &server, memory, tasks);
+    let status = next_status(ctx, &server, memory, bound);
     if server.status.as_ref() == Some(&status) || !ctx.fence.is_open() {
         return;
     }
@@ -67,7 +68,7 @@ fn next_status<C: Cluster>(
     ctx: &Context<C>,
     server: &BackupServer,
     memory: &Memory,
-    tasks: &[BackupTask],
+    bound: &BTreeSet<TaskId>,
 ) -> BackupServerStatus {
     let mut status = server.status.clone().unwrap_or_default();
     let generation = server.metadata.generation;
@@ -85,8 +86,7 @@ fn next_status<C: Cluster>(
         status.dsm = (known != DsmInfo::default()).then_some(known).or(status.dsm);
     }
     if let Some(inventory) = memory.inventory.clone() {
-        let serial = status.dsm.as_ref().and_then(|dsm| dsm.serial.clone());
-        count(&mut status, &inventory, tasks, serial.as_deref());
+        count(&mut status, &inventory, bound);
         let skew = inventory.skew().map(|skew| SignedDuration::as_secs(&skew));
         status.clock_skew_seconds = match (status.clock_skew_seconds, skew) {
             (Some(old), Some(new)) if (old - new).abs() < SKEW_STEP => Some(old),
@@ -97,9 +97,7 @@ fn next_status<C: Cluster>(
     }
     status.login = memory.refusal.as_ref().map(|refusal| LoginStatus {
         refused_secret_version: Some(refusal.secret_version.clone()),
-        next_attempt_time: jiff::Timestamp::from_second(refusal.next_attempt.as_second())
-            .ok()
-            .map(Time),
+        next_attempt_time: Some(status_time(refusal.next_attempt)),
     });
     let (verdict, problem) = match &memory.problem {
         Some(problem) => (Some(false), problem.clone()),
@@ -149,14 +147,7 @@ fn next_status<C: Cluster>(
     status
 }
 
-fn count(status: &mut BackupServerStatus, inventory: &Inventory, tasks: &[BackupTask], serial: Option<&str>) {
-    let bound: std::collections::BTreeSet<_> = tasks
-        .iter()
-        .filter_map(|task| match bind(task, Some(inventory), serial) {
-            Bound::To(found) => Some(found.id),
-            _ => None,
-        })
-        .collect();
+fn count(status: &mut BackupServerStatus, inventory: &Inventory, bound: &BTreeSet<TaskId>) {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let unmanaged: Vec<&Task> = inventory
         .tasks

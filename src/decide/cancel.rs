@@ -3,8 +3,8 @@
 
 use kube::ResourceExt;
 
-use super::{Act, Draft, Standing, time};
-use crate::api::{ANNOTATION_CANCEL, IntentAction, Reason, Receipt, ReceiptOutcome};
+use super::{Act, Draft, Standing};
+use crate::api::{ANNOTATION_CANCEL, IntentAction, Reason, Receipt, ReceiptOutcome, status_time};
 
 impl Draft<'_> {
     /// Accepts or answers cancel tokens.
@@ -88,7 +88,7 @@ impl Draft<'_> {
     }
 
     fn answer_token(&mut self, token: String, from_annotation: bool, outcome: ReceiptOutcome) {
-        let now = time(self.now);
+        let now = status_time(self.now);
         let result_id = self.status.run.as_ref().and_then(|run| run.result_id);
         *self.cancel_receipt(from_annotation) = Some(Receipt {
             token,

@@ -17,13 +17,11 @@ mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
 
 use crate::{
     api::{
-        ANNOTATION_SUSPENDED, BackupTask, BackupTaskStatus, BackupType, Binding, BoundDevice, BoundTask,
-        ConditionType, Intent, IntentAction, Mode, Reason, RemovalWhen, SourceType, State, TriggerRef,
-        condition,
+        BackupTask, BackupTaskStatus, BackupType, Binding, BoundDevice, BoundTask, ConditionType, Intent,
+        IntentAction, Mode, Reason, RemovalWhen, SourceType, State, TriggerRef, condition, status_time,
     },
     nas::{ResultId, Task},
     observe::{Bound, Doing, Observation, Reach, doing},
@@ -142,7 +140,7 @@ impl<'a> Draft<'a> {
             standing: None,
             act: Act::Nothing,
             needs: Needs::default(),
-            finalizer: wanted && (!is_deleted(object) || has_finalizer(object)),
+            finalizer: wanted && (!object.is_deleted() || object.has_finalizer()),
             wake: None,
             due: false,
             wants_start: false,
@@ -265,15 +263,6 @@ impl<'a> Draft<'a> {
         since.is_some_and(|since| inventory.begun.duration_since(since) >= time)
     }
 
-    fn is_suspended(&self) -> bool {
-        self.object.spec.suspend
-            || self
-                .object
-                .annotations()
-                .get(ANNOTATION_SUSPENDED)
-                .is_some_and(|value| value == "true")
-    }
-
     /// The reason and message of `Ready` as it stands, if it has one of these reasons: what was said of an obstacle
     /// is said of it until it is gone, so that a quiet pass changes nothing.
     fn said_before(&self, reasons: &[Reason]) -> Option<(Reason, String)> {
@@ -287,7 +276,7 @@ impl<'a> Draft<'a> {
     /// Why nothing may be sent for this object at all, if so.
     fn hold(&self) -> Option<Standing> {
         let server = self.observed.server;
-        if self.is_suspended() {
+        if self.object.is_suspended() {
             return Some(Standing::fine(
                 Reason::Suspended,
                 "suspended: nothing is sent to the NAS",
@@ -353,8 +342,10 @@ impl<'a> Draft<'a> {
             unique_key: task.unique_key.as_ref().map(|key| key.as_str().to_owned()),
             baseline_result_id: baseline.map_or(known, |first| first.baseline_result_id),
             baseline_run_active: baseline.map_or(self.doing().is_run(), |first| first.baseline_run_active),
-            recorded_at: time(baseline.map_or(self.now, |first| first.recorded_at.0)),
-            nas_time: baseline.map_or(inventory.nas_time.map(time), |first| first.nas_time.clone()),
+            recorded_at: status_time(baseline.map_or(self.now, |first| first.recorded_at.0)),
+            nas_time: baseline.map_or(inventory.nas_time.map(status_time), |first| {
+                first.nas_time.clone()
+            }),
             triggers,
         };
         self.status.intent = Some(intent.clone());
@@ -377,7 +368,7 @@ impl<'a> Draft<'a> {
         let state = self.state();
         if self.status.state != Some(state) {
             self.status.state = Some(state);
-            self.status.state_since = Some(time(self.now));
+            self.status.state_since = Some(status_time(self.now));
         }
         self.status.task = self
             .status
@@ -463,20 +454,6 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Whether the object is being deleted.
-fn is_deleted(object: &BackupTask) -> bool {
-    object.metadata.deletion_timestamp.is_some()
-}
-
-/// Whether the object carries our finalizer.
-#[must_use]
-pub fn has_finalizer(object: &BackupTask) -> bool {
-    object
-        .finalizers()
-        .iter()
-        .any(|finalizer| finalizer == crate::api::FINALIZER)
-}
-
 fn action_verb(action: IntentAction) -> &'static str {
     match action {
         IntentAction::Backup => "backup",
@@ -509,13 +486,8 @@ fn bound_task(task: &Task, before: Option<&BoundTask>) -> BoundTask {
         next_trigger_time: task
             .next_trigger_time
             .and_then(|second| Timestamp::from_second(second).ok())
-            .map(time),
+            .map(status_time),
     }
-}
-
-/// A time as the status keeps it: whole seconds, as Kubernetes does.
-fn time(time: Timestamp) -> Time {
-    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
 /// A time of the NAS as the status keeps it.

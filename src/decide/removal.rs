@@ -4,12 +4,9 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{Act, Draft, Standing, has_finalizer, is_deleted, nas_time, quoted};
+use super::{Act, Draft, Standing, nas_time, quoted};
 use crate::{
-    api::{
-        ANNOTATION_ABANDON, ANNOTATION_SUSPENDED, BackupServer, BackupTask, IntentAction, Mode, Reason,
-        RemovalPlan, RemovalWhen,
-    },
+    api::{BackupServer, BackupTask, IntentAction, Mode, Reason, RemovalPlan, RemovalWhen},
     nas::{Task, Version},
     observe::{Bound, Doing, Queue, doing},
 };
@@ -24,8 +21,8 @@ impl Draft<'_> {
             return;
         }
         let when = self.object.spec.removal.when;
-        match (is_deleted(self.object), when) {
-            (true, RemovalWhen::OnDelete) if has_finalizer(self.object) => self.remove_on_delete(),
+        match (self.object.is_deleted(), when) {
+            (true, RemovalWhen::OnDelete) if self.object.has_finalizer() => self.remove_on_delete(),
             (true, _) => self.finalizer = false,
             (false, RemovalWhen::Now) => self.carry_out_removal(),
             (false, RemovalWhen::Never | RemovalWhen::OnDelete) => self.status.removal_plan = None,
@@ -33,11 +30,7 @@ impl Draft<'_> {
     }
 
     fn remove_on_delete(&mut self) {
-        let abandoned = self
-            .object
-            .annotations()
-            .get(ANNOTATION_ABANDON)
-            .is_some_and(|value| value == "true");
+        let abandoned = self.object.is_abandoned();
         if abandoned || self.observed.server.deleting {
             let why = if abandoned {
                 "the abandon annotation is set"
@@ -289,25 +282,16 @@ pub fn removal_clearance(
     };
     let wanted = match object.spec.removal.when {
         RemovalWhen::Now => true,
-        RemovalWhen::OnDelete => is_deleted(object),
+        RemovalWhen::OnDelete => object.is_deleted(),
         RemovalWhen::Never => false,
     };
-    let abandoned = object
-        .annotations()
-        .get(ANNOTATION_ABANDON)
-        .is_some_and(|value| value == "true");
-    let suspended = object.spec.suspend
-        || object
-            .annotations()
-            .get(ANNOTATION_SUSPENDED)
-            .is_some_and(|value| value == "true");
-    if !wanted || abandoned {
+    if !wanted || object.is_abandoned() {
         return withheld(
             Reason::RemovalNotAllowed,
             "the object does not ask for the removal any more",
         );
     }
-    if suspended {
+    if object.is_suspended() {
         return withheld(Reason::Suspended, "the object was suspended");
     }
     if server.metadata.uid.as_deref() != Some(intent.server_uid.as_str()) {

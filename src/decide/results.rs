@@ -1,11 +1,11 @@
 //! Follows runs to their results: which result row belongs to the run in flight, what a finished run means for
 //! receipts, history and counts. Only backups count; a restore or a version deletion never overwrites them.
 
-use super::{Act, Draft, EVIDENCE_LIMIT, NO_RESULT, nas_time, time};
+use super::{Act, Draft, EVIDENCE_LIMIT, NO_RESULT, nas_time};
 use crate::{
     api::{
         BackupType, HistoryEntry, IntentAction, JobAction, Origin, Progress, ReceiptOutcome, ResultDevice,
-        ResultStatus, ResultSummary, Run, TriggerRef,
+        ResultStatus, ResultSummary, Run, TriggerRef, status_time,
     },
     nas::{ResultRow, status},
     observe::{Doing, is_unfinished},
@@ -154,7 +154,7 @@ impl<'a> Draft<'a> {
             None => {}
         }
         if doing == Doing::Running && run.started_at.is_none() {
-            run.started_at = Some(time(self.now));
+            run.started_at = Some(status_time(self.now));
         }
         run.progress = self.progress().or(run.progress);
         self.status.run = Some(run);

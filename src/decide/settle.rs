@@ -4,11 +4,11 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Act, Draft, EVIDENCE_LIMIT, Standing, backoff, is_deleted, time};
+use super::{Act, Draft, EVIDENCE_LIMIT, Standing, backoff};
 use crate::{
     api::{
         Intent, IntentAction, Origin, Reason, Receipt, ReceiptOutcome, Receipts, RemovalWhen, Run,
-        TriggerKind, TriggerRef,
+        TriggerKind, TriggerRef, status_time,
     },
     nas::{Context, Meaning},
     observe::{Answered, Bound, Call, Doing, Queue},
@@ -100,7 +100,10 @@ impl Draft<'_> {
             IntentAction::Cancel => Reason::CancelRequested,
             IntentAction::Remove => Reason::RemovalInProgress,
         };
-        let message = format!("the call could not be sent; next attempt at {}", time(next).0);
+        let message = format!(
+            "the call could not be sent; next attempt at {}",
+            status_time(next).0
+        );
         Some(Standing::waiting(reason, message))
     }
 
@@ -205,7 +208,7 @@ impl Draft<'_> {
     /// Puts the next attempt off, doubling.
     pub(super) fn back_off(&mut self) -> Time {
         let before = self.status.refusals.unwrap_or(0);
-        let next = time(self.now + backoff(self.object, before));
+        let next = status_time(self.now + backoff(self.object, before));
         self.status.refusals = Some(before.saturating_add(1));
         self.status.next_attempt_time = Some(next.clone());
         self.wake_at(next.0);
@@ -346,7 +349,7 @@ impl Draft<'_> {
                 // The guards decide anew; a pause keeps a lasting obstacle from becoming a loop.
                 let next = self.now + self.observed.server.settle;
                 self.status.intent = None;
-                self.status.next_attempt_time = Some(time(next));
+                self.status.next_attempt_time = Some(status_time(next));
                 self.wake_at(next);
                 None
             }
@@ -385,7 +388,7 @@ impl Draft<'_> {
     pub(super) fn wants_removal(&self) -> bool {
         match self.object.spec.removal.when {
             RemovalWhen::Now => true,
-            RemovalWhen::OnDelete => is_deleted(self.object),
+            RemovalWhen::OnDelete => self.object.is_deleted(),
             RemovalWhen::Never => false,
         }
     }
@@ -501,7 +504,7 @@ fn is_same(task: &crate::nas::Task, intent: &Intent) -> bool {
 fn finish_receipt(receipt: &mut Receipt, outcome: ReceiptOutcome, result: Option<i64>, now: Timestamp) {
     receipt.outcome = outcome;
     receipt.result_id = result.or(receipt.result_id);
-    receipt.finished_at = Some(time(now));
+    receipt.finished_at = Some(status_time(now));
 }
 
 /// The receipt a kind of trigger is answered in.

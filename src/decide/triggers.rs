@@ -4,17 +4,17 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{Act, Draft, Standing, is_deleted, settle::receipt_of, time};
+use super::{Act, Draft, Standing, settle::receipt_of};
 use crate::api::{
     ANNOTATION_BACKUP, IntentAction, Mode, Reason, Receipt, ReceiptOutcome, RemovalWhen, TriggerKind,
-    TriggerRef, WhenRunning,
+    TriggerRef, WhenRunning, status_time,
 };
 use crate::observe::{Admission, Inventory};
 
 impl Draft<'_> {
     /// Starts what is due, or says why not.
     pub(super) fn trigger(&mut self) {
-        if self.is_latched() || is_deleted(self.object) {
+        if self.is_latched() || self.object.is_deleted() {
             return;
         }
         if let Some(missing) = self.not_supported() {
@@ -256,7 +256,7 @@ impl Draft<'_> {
         outcome: ReceiptOutcome,
         result_id: Option<i64>,
     ) {
-        let now = time(self.now);
+        let now = status_time(self.now);
         let receipts = self.status.receipts.get_or_insert_default();
         let Some(slot) = receipt_of(receipts, kind) else {
             return;
@@ -275,7 +275,7 @@ impl Draft<'_> {
     }
 
     fn accept(&mut self, triggers: &[TriggerRef]) {
-        let now = time(self.now);
+        let now = status_time(self.now);
         let receipts = self.status.receipts.get_or_insert_default();
         for trigger in triggers {
             let (Some(token), Some(slot)) = (&trigger.token, receipt_of(receipts, trigger.kind)) else {

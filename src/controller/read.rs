@@ -1,0 +1,206 @@
+//! What a pass reads from the NAS: the inventory when it is due, and what single decisions ask for beside it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::{
+    Context,
+    cluster::Cluster,
+    connect,
+    fleet::Memory,
+    pass::{AT_ONCE, uid},
+};
+use crate::{
+    api::{BackupServer, BackupTask},
+    nas::TaskId,
+    observe::{
+        Doing, Queue, ResultsByTask, VersionsByTask, bind, doing, read_inventory, read_results, read_versions,
+    },
+};
+
+/// How often the NAS is read now.
+pub fn pace(server: &BackupServer, memory: &Memory) -> SignedDuration {
+    let polling = &server.spec.polling;
+    let [idle, active] = [&polling.idle, &polling.active]
+        .map(|d| SignedDuration::try_from(d.get()).unwrap_or(SignedDuration::MAX));
+    match &memory.problem {
+        // Somebody mends a Secret and waits for it; a NAS that is switched off is asked less and less.
+        Some(problem) if problem.stalled => active.min(idle),
+        Some(_) => {
+            (active * 1_i32.checked_shl(memory.failures.min(12)).unwrap_or(i32::MAX)).min(idle.max(active))
+        }
+        None if memory.active => active.min(idle),
+        None => idle,
+    }
+}
+
+/// Reads the inventory when it is due. Network.
+pub async fn poll<C: Cluster>(
+    ctx: &Context<C>,
+    server: &BackupServer,
+    memory: &mut Memory,
+    tasks: &[BackupTask],
+    now: Timestamp,
+) {
+    if memory.next_poll.is_some_and(|due| now < due) {
+        return;
+    }
+    let observer = || ctx.metrics.observer(server);
+    match connect::connect(&ctx.cluster, server, memory, observer, now).await {
+        Ok(()) => {
+            let asks = |task: &BackupTask| {
+                task.status
+                    .as_ref()
+                    .is_some_and(|status| status.intent.is_some() || status.run.is_some())
+                    || task.is_deleted()
+            };
+            let unclear = memory.inventory.as_ref().is_some_and(|inventory| {
+                let none = Queue::NotAsked;
+                inventory
+                    .tasks
+                    .iter()
+                    .any(|t| doing(t, &none) == Doing::PerhapsRunning)
+            });
+            let with_queue = unclear || tasks.iter().any(asks);
+            inventory(ctx, server, memory, tasks, with_queue).await;
+        }
+        Err(problem) => {
+            memory.failures = memory.failures.saturating_add(1);
+            memory.problem = Some(problem);
+        }
+    }
+    memory.next_poll = Some(ctx.now() + pace(server, memory));
+}
+
+/// One inventory read, noted for every task. Network.
+pub async fn inventory<C: Cluster>(
+    ctx: &Context<C>,
+    server: &BackupServer,
+    memory: &mut Memory,
+    tasks: &[BackupTask],
+    with_queue: bool,
+) -> bool {
+    let Some(client) = memory
+        .connection
+        .as_ref()
+        .map(|connection| connection.client.clone())
+    else {
+        return false;
+    };
+    let begun = ctx.now();
+    match read_inventory(&client, with_queue).await {
+        Ok(inventory) => {
+            memory.list_duration = Some(ctx.now().duration_since(begun));
+            memory.failures = 0;
+            memory.problem = None;
+            let serial = serial(memory);
+            for task in tasks {
+                let bound = bind(task, Some(&inventory), serial.as_deref());
+                memory
+                    .knowledge
+                    .entry(uid(task))
+                    .or_default()
+                    .note(task, &bound, &inventory);
+            }
+            memory.inventory = Some(Arc::new(inventory));
+            true
+        }
+        Err(error) => {
+            tracing::warn!(server = server.name_any(), %error, "failed to read the inventory");
+            let now = ctx.now();
+            memory.problem = Some(connect::failed(memory, &error, now, None));
+            memory.failures = memory.failures.saturating_add(1);
+            false
+        }
+    }
+}
+
+pub fn serial(memory: &Memory) -> Option<String> {
+    memory
+        .connection
+        .as_ref()
+        .and_then(|connection| connection.dsm.as_ref())
+        .and_then(|dsm| dsm.serial.clone())
+}
+
+/// What one task's decision needs to see beside the inventory.
+pub struct Want {
+    /// Its object.
+    pub uid: String,
+    /// The task on the NAS.
+    pub id: TaskId,
+    /// Whether its newest results are wanted.
+    pub results: bool,
+    /// Whether its versions are wanted.
+    pub versions: bool,
+}
+
+/// Reads results and versions of single tasks. Network: one call each, a few at once.
+pub async fn details(
+    memory: &mut Memory,
+    wanting: &[Want],
+    results: &mut ResultsByTask,
+    versions: &mut VersionsByTask,
+) {
+    let Some(connection) = &memory.connection else {
+        return;
+    };
+    let client = connection.client.clone();
+    let (results_of, versions_of): (BTreeSet<TaskId>, BTreeSet<TaskId>) = (
+        wanting
+            .iter()
+            .filter(|want| want.results)
+            .map(|want| want.id)
+            .collect(),
+        wanting
+            .iter()
+            .filter(|want| want.versions)
+            .map(|want| want.id)
+            .collect(),
+    );
+    let read_one = |id| {
+        let client = client.clone();
+        async move { (id, read_results(&client, id).await) }
+    };
+    let histories: Vec<_> = stream::iter(results_of)
+        .map(read_one)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let read_one = |id| {
+        let client = client.clone();
+        async move { (id, read_versions(&client, id).await) }
+    };
+    let found: Vec<_> = stream::iter(versions_of)
+        .map(read_one)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    versions.extend(found.into_iter().filter_map(|(id, read)| Some((id, read.ok()?))));
+    let unreadable: BTreeSet<TaskId> = histories
+        .iter()
+        .filter(|(_, read)| read.is_err())
+        .map(|(id, _)| *id)
+        .collect();
+    results.extend(
+        histories
+            .into_iter()
+            .filter_map(|(id, read)| Some((id, read.ok()?))),
+    );
+    let inventory = memory.inventory.clone();
+    for want in wanting.iter().filter(|want| want.results) {
+        let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
+        if unreadable.contains(&want.id) {
+            // Not an empty history: what is behind it stays unknown.
+            knowledge.history_unreadable = true;
+        } else {
+            let task = inventory.as_ref().and_then(|inventory| inventory.task(want.id));
+            knowledge.history_read_behind = task
+                .and_then(|task| task.last_result.as_ref())
+                .map(|row| row.result_id);
+        }
+    }
+}
