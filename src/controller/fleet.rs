@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::{
-    api::{BackupTask, Reason},
+    api::{BackupServer, BackupTask, Reason},
     nas::{Client, DsmInfo},
     observe::{Inventory, Knowledge, Reach},
     telemetry::ServerSample,
@@ -95,6 +95,15 @@ impl Fleet {
         }
     }
 
+    /// Forgets the servers that are not among these. Network.
+    pub async fn keep(&self, exists: impl Fn(&ServerKey) -> bool) {
+        for (key, _) in self.all() {
+            if !exists(&key) {
+                self.forget(&key).await;
+            }
+        }
+    }
+
     /// Ends every session. Network.
     pub async fn log_out(&self) {
         let all = self.all();
@@ -111,6 +120,8 @@ impl Fleet {
 /// What is kept of one server.
 #[derive(Default)]
 pub struct Memory {
+    /// UID and generation of the object that the rest was made from.
+    pub made_from: Option<(Option<String>, Option<i64>)>,
     /// The session.
     pub connection: Option<Connection>,
     /// The newest login refusal.
@@ -136,7 +147,7 @@ pub struct Memory {
     /// Objects as we last wrote them, until the watch has caught up.
     pub written: HashMap<String, BackupTask>,
     /// The BackupServer as we last wrote it.
-    pub written_server: Option<crate::api::BackupServer>,
+    pub written_server: Option<BackupServer>,
 }
 
 /// A session and what it was made from.
@@ -176,6 +187,26 @@ pub struct Problem {
 }
 
 impl Memory {
+    /// An edited server is looked at anew at once, its address, trust and Secret included; one that was made anew
+    /// under its name shares nothing with the old one. Network: the logout of the old one.
+    pub async fn follow(&mut self, server: &BackupServer) {
+        let now = (server.metadata.uid.clone(), server.metadata.generation);
+        match &self.made_from {
+            Some(before) if *before == now => return,
+            Some((uid, _)) if *uid != now.0 => {
+                let old = std::mem::take(self);
+                if let Some(connection) = old.connection {
+                    connection.client.logout().await;
+                }
+            }
+            Some(_) | None => {
+                self.next_poll = None;
+                self.secret_read = None;
+            }
+        }
+        self.made_from = Some(now);
+    }
+
     /// Whether the NAS could be read.
     #[must_use]
     pub fn reach(&self) -> Reach {

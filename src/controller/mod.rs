@@ -160,6 +160,7 @@ impl Controllers {
         stop: watch::Receiver<bool>,
     ) {
         let scope = self.scope.clone();
+        let forgetting = forget_the_gone(Arc::clone(&context), scope.clone(), stop.clone());
         let shared = Arc::new((context, scope));
         let servers = self
             .servers
@@ -177,7 +178,7 @@ impl Controllers {
             .graceful_shutdown_on(stopped(stop))
             .run(reconcile_task, |_, error, _| match *error {}, shared)
             .for_each(|_| future::ready(()));
-        future::join(servers, tasks).await;
+        future::join3(servers, tasks, forgetting).await;
     }
 }
 
@@ -263,6 +264,27 @@ fn tasks_of(
         .map(|task| ObjectRef::from_obj(task.as_ref()))
         .collect()
 }
+
+/// Ends the sessions of servers that were deleted: nothing else wakes for an object that is not there.
+async fn forget_the_gone<C: Cluster>(
+    context: Arc<Context<C>>,
+    scope: Scope,
+    mut stop: watch::Receiver<bool>,
+) {
+    let is_there = |(namespace, name): &ServerKey| {
+        let reference = ObjectRef::<Guarded<BackupServer>>::new(name).within(namespace);
+        scope.servers.get(&reference).is_some()
+    };
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(FORGET_EVERY) => context.fleet.keep(is_there).await,
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// How often deleted servers are looked for.
+const FORGET_EVERY: Duration = Duration::from_secs(10);
 
 type Shared<C> = Arc<(Arc<Context<C>>, Scope)>;
 

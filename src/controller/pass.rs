@@ -43,6 +43,7 @@ pub async fn pass<C: Cluster>(
     let memory = ctx.fleet.server(&key);
     let mut memory = memory.lock().await;
     let begun = ctx.now();
+    memory.follow(server).await;
     let server = newest_server(server, &mut memory);
     let tasks = newest_tasks(tasks, &mut memory);
     for task in &tasks {

@@ -57,4 +57,29 @@ mod tests {
         assert_eq!(admit(candidates(2), 9, 0), (vec![1, 0], vec![]));
         assert_eq!(admit(candidates(1), 5, 5), (vec![], vec![(0, 1)]));
     }
+
+    #[test]
+    fn the_order_is_the_same_in_every_process() {
+        let of = |index, due: Option<i64>, uid: &str| Candidate {
+            index,
+            due: due.and_then(|second| Timestamp::from_second(second).ok()),
+            uid: uid.to_owned(),
+        };
+        let mixed = [
+            of(0, Some(5), "b"),
+            of(1, Some(5), "a"),
+            of(2, None, "z"),
+            of(3, Some(1), "c"),
+        ];
+        let mut backwards = mixed.clone();
+        backwards.reverse();
+        for candidates in [mixed, backwards] {
+            assert_eq!(admit(candidates.into(), 0, 2), (vec![2, 3], vec![(1, 1), (0, 2)]));
+        }
+        assert_eq!(
+            admit(Vec::new(), 3, 2),
+            (vec![], vec![]),
+            "more in flight than the limit, as after an edit"
+        );
+    }
 }

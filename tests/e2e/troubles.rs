@@ -1,11 +1,11 @@
 //! What goes wrong in real life: each fault shows the contract's reason within a poll, and heals without a restart.
 
-use abb_operator::simulator::{Control, PackageState};
+use abb_operator::simulator::{Control, PackageState, Scenario};
 use serde_json::json;
 
 use crate::{
     harness::eventually,
-    lab::{Lab, condition, secret, server, server_at, task},
+    lab::{Lab, condition, nas, secret, server, server_at, task},
 };
 
 #[tokio::test]
@@ -63,6 +63,42 @@ async fn an_untrusted_certificate_is_rejected_and_heals() {
     assert_eq!(condition(&status, "Stalled")["status"], "True");
     lab.namespace.apply(&server(&lab.nas, "")).await.ok();
     lab.server_reason("Connected").await;
+}
+
+#[tokio::test]
+async fn an_edited_address_is_followed_at_once_and_a_deleted_server_logs_out() {
+    let lab = Lab::new("moved").await;
+    let rarely = |text: String| text.replace("{idle: 1s, active: 1s}", "{idle: 1h, active: 1h}");
+    lab.namespace.apply(&rarely(server(&lab.nas, ""))).await.ok();
+    lab.task("").await;
+    lab.until("it is bound", |status| {
+        condition(status, "Bound")["status"] == "True"
+    })
+    .await;
+    let empty = Scenario {
+        tasks: Vec::new(),
+        ..Scenario::default()
+    };
+    let other = nas(empty, 1.0).await;
+    lab.namespace.apply(&secret(other.password())).await.ok();
+    lab.namespace.apply(&rarely(server(&other, ""))).await.ok();
+    lab.until("the other NAS has no such task", |status| {
+        condition(status, "Bound")["reason"] == "TaskNotFound"
+    })
+    .await;
+    eventually("the first session has ended", async || {
+        (lab.requests("logout") == 1).then_some(())
+    })
+    .await;
+    lab.namespace.kubectl(&["delete", "bsrv", "nas"]).await.ok();
+    eventually("the second session has ended", async || {
+        let requests = other.requests();
+        requests
+            .iter()
+            .any(|request| request.method == "logout")
+            .then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

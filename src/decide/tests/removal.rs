@@ -3,7 +3,7 @@
 use super::fixtures::*;
 use crate::{
     api::{ReceiptOutcome::*, *},
-    decide::Needs,
+    decide::{Clearance, Needs, removal_clearance},
     nas::{ResultId, Task, UniqueKey, job_action},
     observe::{Answered, Claim, Inventory, Knowledge, Queue, ServerFacts},
 };
@@ -599,4 +599,214 @@ fn removed_is_latched() {
             ..quiet()
         },
     ]);
+}
+
+/// A BackupServer as a live read gives it.
+fn live_server(change: impl FnOnce(&mut BackupServer)) -> BackupServer {
+    let spec = serde_json::json!({
+        "url": "https://nas.example.org:5001",
+        "credentials": { "secretRef": { "name": "nas" } },
+        "removals": { "allowed": true },
+    });
+    let mut server = BackupServer::new("nas", serde_json::from_value(spec).unwrap());
+    server.metadata.uid = Some("server".to_owned());
+    change(&mut server);
+    server
+}
+
+fn used(count: i32, since: i64) -> impl FnOnce(&mut BackupServer) {
+    move |server| {
+        let window_start = Some(status_time(at(since)));
+        server.status.get_or_insert_default().removals = Some(RemovalsStatus { window_start, count });
+    }
+}
+
+#[test]
+fn the_last_look_judges_what_is_there_now() {
+    let ready = || now_asked().intent(open(IntentAction::Remove));
+    let idle = || Some(row());
+    let as_is = || live_server(|_| {});
+    let keyed = |key: &str| {
+        Some(Task {
+            unique_key: UniqueKey::new(key),
+            ..row()
+        })
+    };
+    let withheld = |reason| Err::<(i64, i32), _>(reason);
+    let rows: Vec<(
+        &str,
+        BackupTask,
+        BackupServer,
+        Option<Task>,
+        Result<(i64, i32), Reason>,
+    )> = vec![
+        ("nothing stands against it", ready(), as_is(), idle(), Ok((0, 1))),
+        (
+            "a window that runs",
+            ready(),
+            live_server(used(4, -100)),
+            idle(),
+            Ok((-100, 5)),
+        ),
+        (
+            "a window that is over",
+            ready(),
+            live_server(used(5, -DAY)),
+            idle(),
+            Ok((0, 1)),
+        ),
+        (
+            "one second before",
+            ready(),
+            live_server(used(5, 1 - DAY)),
+            idle(),
+            withheld(Reason::RemovalBreakerOpen),
+        ),
+        (
+            "no intent",
+            now_asked(),
+            as_is(),
+            idle(),
+            withheld(Reason::RemovalNotAllowed),
+        ),
+        (
+            "somebody else's intent",
+            now_asked().intent(Intent {
+                id: "other".to_owned(),
+                ..open(IntentAction::Remove)
+            }),
+            as_is(),
+            idle(),
+            withheld(Reason::RemovalNotAllowed),
+        ),
+        (
+            "asked no more",
+            ready().removal(RemovalWhen::Never, "k7"),
+            as_is(),
+            idle(),
+            withheld(Reason::RemovalNotAllowed),
+        ),
+        (
+            "on deletion, not deleted",
+            ready().removal(RemovalWhen::OnDelete, "k7"),
+            as_is(),
+            idle(),
+            withheld(Reason::RemovalNotAllowed),
+        ),
+        (
+            "on deletion, deleted",
+            deleting().intent(open(IntentAction::Remove)),
+            as_is(),
+            idle(),
+            Ok((0, 1)),
+        ),
+        (
+            "abandoned",
+            deleting()
+                .intent(open(IntentAction::Remove))
+                .annotate(ANNOTATION_ABANDON, "true"),
+            as_is(),
+            idle(),
+            withheld(Reason::RemovalNotAllowed),
+        ),
+        (
+            "suspended",
+            ready().suspended(),
+            as_is(),
+            idle(),
+            withheld(Reason::Suspended),
+        ),
+        (
+            "suspended by annotation",
+            ready().annotate(ANNOTATION_SUSPENDED, "true"),
+            as_is(),
+            idle(),
+            withheld(Reason::Suspended),
+        ),
+        (
+            "the server was made anew",
+            ready(),
+            live_server(|s| s.metadata.uid = Some("anew".to_owned())),
+            idle(),
+            withheld(Reason::RemovalNotAllowed),
+        ),
+        (
+            "mode Plan",
+            ready(),
+            live_server(|s| s.spec.mode = Mode::Plan),
+            idle(),
+            withheld(Reason::RemovalNotAllowed),
+        ),
+        (
+            "the server is being deleted",
+            ready(),
+            live_server(|s| s.metadata.deletion_timestamp = Some(status_time(at(-1)))),
+            idle(),
+            withheld(Reason::RemovalNotAllowed),
+        ),
+        (
+            "the task is gone",
+            ready(),
+            as_is(),
+            None,
+            withheld(Reason::TaskReplaced),
+        ),
+        (
+            "another stands under its id",
+            ready(),
+            as_is(),
+            keyed("k8"),
+            withheld(Reason::TaskReplaced),
+        ),
+        (
+            "it lost its uniqueKey",
+            ready(),
+            as_is(),
+            keyed(""),
+            withheld(Reason::TaskReplaced),
+        ),
+        (
+            "confirmed for another",
+            ready().removal(RemovalWhen::Now, "k8"),
+            as_is(),
+            idle(),
+            withheld(Reason::RemovalNotConfirmed),
+        ),
+        (
+            "notAfter has passed",
+            ready().edit(|o| o.spec.removal.not_after = Some(status_time(at(-1)))),
+            as_is(),
+            idle(),
+            withheld(Reason::RemovalNotAllowed),
+        ),
+        (
+            "the server forbids it",
+            ready(),
+            live_server(|s| s.spec.removals.allowed = false),
+            idle(),
+            withheld(Reason::RemovalNotAllowed),
+        ),
+        (
+            "a run began",
+            ready(),
+            as_is(),
+            Some(doing("backingup")),
+            withheld(Reason::WaitingForRun),
+        ),
+    ];
+    for (name, object, server, task, expected) in rows {
+        let queue = Queue::Read(Vec::new());
+        let found = removal_clearance(
+            &object,
+            "i0",
+            &server,
+            task.as_ref().map(|task| (task, &queue)),
+            at(0),
+        );
+        let found = match found {
+            Clearance::Clear { window_start, count } => Ok((window_start, count)),
+            Clearance::Withheld(reason, _) => Err(reason),
+        };
+        assert_eq!(found, expected.map(|(start, count)| (at(start), count)), "{name}");
+    }
 }
