@@ -8,8 +8,8 @@ use kube::ResourceExt;
 use super::{Context, cluster::Cluster};
 use crate::{
     act::{self, Outcome},
-    api::{BackupServer, BackupTask, Intent, Reason, RemovalsStatus, status_time},
-    decide::{Clearance, removal_clearance},
+    api::{BackupServer, BackupTask, Intent, Reason},
+    decide::removal_clearance,
     nas::{Client, Mutation, TaskId},
     observe::{Queue, read_inventory},
     status::Notice,
@@ -74,10 +74,11 @@ async fn clear_and_send<C: Cluster>(
     let listed = inventory
         .task(TaskId(intent.task_id))
         .map(|row| (row, &inventory.queue));
-    let (window_start, count) = match removal_clearance(&task, &intent.id, &server, listed, ctx.now()) {
-        Clearance::Clear { window_start, count } => (window_start, count),
-        Clearance::Withheld(reason, message) => return Err(format!("{}: {message}", reason.as_str())),
+    let clearance = || {
+        removal_clearance(&task, &intent.id, &server, listed, ctx.now())
+            .map_err(|(reason, message)| format!("{}: {message}", reason.as_str()))
     };
+    let reservation = clearance()?;
     // Network: what will die is told before it dies, or it does not die.
     let plan = task
         .status
@@ -101,19 +102,13 @@ async fn clear_and_send<C: Cluster>(
     // Network: the last write before the call. It carries the version of the live read, so that a change of the
     // server in between stops it.
     let mut reserved = server.clone();
-    let removals = RemovalsStatus {
-        window_start: Some(status_time(window_start)),
-        count,
-    };
-    reserved.status.get_or_insert_default().removals = Some(removals);
+    reserved.status.get_or_insert_default().removals = Some(reservation);
     let reserved = ctx
         .cluster
         .write_server_status(&reserved)
         .await
         .map_err(|error| format!("no reservation: {error}"))?;
     // No network, no await: compared once more at the line of the call.
-    match removal_clearance(&task, &intent.id, &server, listed, ctx.now()) {
-        Clearance::Clear { .. } => Ok((act::fire(armed, &ctx.fence, request).await, reserved)),
-        Clearance::Withheld(reason, message) => Err(format!("{}: {message}", reason.as_str())),
-    }
+    clearance()?;
+    Ok((act::fire(armed, &ctx.fence, request).await, reserved))
 }

@@ -28,7 +28,7 @@ use crate::{
 };
 
 pub use admit::{Candidate, admit};
-pub use removal::{Clearance, removal_clearance};
+pub use removal::removal_clearance;
 pub use standing::{Standing, StandingKind};
 
 /// What `decide` makes of one task.

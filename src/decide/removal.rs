@@ -6,7 +6,10 @@ use kube::ResourceExt;
 
 use super::{Act, Draft, Standing, nas_time, quoted};
 use crate::{
-    api::{BackupServer, BackupTask, IntentAction, Mode, Reason, RemovalPlan, RemovalWhen},
+    api::{
+        BackupServer, BackupTask, Intent, IntentAction, Mode, Reason, RemovalPlan, RemovalWhen,
+        RemovalsStatus, status_time,
+    },
     nas::{Task, Version},
     observe::{Bound, Doing, Queue, doing},
 };
@@ -185,7 +188,7 @@ fn permitted(
     now: Timestamp,
     allowed: bool,
     server: &str,
-) -> Result<(), (Reason, String)> {
+) -> Result<(), Withheld> {
     let removal = &object.spec.removal;
     let Some(key) = task.unique_key.as_ref().map(crate::nas::UniqueKey::as_str) else {
         let message = "the NAS gives this task no uniqueKey; a task without one is never removed".to_owned();
@@ -249,95 +252,106 @@ fn describe(plan: &RemovalPlan, task: &Task) -> String {
     )
 }
 
-/// What the last look before `remove` found.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Clearance {
-    /// The call may go out once this breaker state is reserved.
-    Clear {
-        /// Start of the window.
-        window_start: Timestamp,
-        /// Removals in it, this one included.
-        count: i32,
-    },
-    /// It may not.
-    Withheld(Reason, String),
-}
+/// Why a removal is not sent after all.
+type Withheld = (Reason, String);
 
-/// Judges live reads of object, server and NAS task right before `remove` (protocol, "`remove` is stricter").
-#[must_use]
+/// Judges live reads of object, server and NAS task right before `remove` (protocol, "`remove` is stricter"). Gives
+/// the state of the breaker to reserve before the call, this removal counted.
 pub fn removal_clearance(
     object: &BackupTask,
     intent_id: &str,
     server: &BackupServer,
     task: Option<(&Task, &Queue)>,
     now: Timestamp,
-) -> Clearance {
-    let withheld = |reason, message: &str| Clearance::Withheld(reason, message.to_owned());
+) -> Result<RemovalsStatus, Withheld> {
     let intent = object.status.as_ref().and_then(|status| status.intent.as_ref());
-    let Some(intent) = intent.filter(|intent| intent.id == intent_id) else {
-        return withheld(
+    let intent = intent.filter(|intent| intent.id == intent_id).ok_or_else(|| {
+        withheld(
             Reason::RemovalNotAllowed,
             "the recorded intent is not ours any more",
-        );
-    };
+        )
+    })?;
+    still_asked(object)?;
+    still_served(server, intent)?;
+    let (task, queue) = task
+        .filter(|(task, _)| is_confirmed(task, intent))
+        .ok_or_else(|| {
+            withheld(
+                Reason::TaskReplaced,
+                "the NAS task is not the one that was confirmed any more",
+            )
+        })?;
+    permitted(
+        object,
+        task,
+        now,
+        server.spec.removals.allowed,
+        &server.name_any(),
+    )?;
+    if doing(task, queue) != Doing::Nothing {
+        return Err(withheld(Reason::WaitingForRun, "the NAS task is busy"));
+    }
+    reservation(server, now)
+}
+
+fn withheld(reason: Reason, message: &str) -> Withheld {
+    (reason, message.to_owned())
+}
+
+fn still_asked(object: &BackupTask) -> Result<(), Withheld> {
     let wanted = match object.spec.removal.when {
         RemovalWhen::Now => true,
         RemovalWhen::OnDelete => object.is_deleted(),
         RemovalWhen::Never => false,
     };
     if !wanted || object.is_abandoned() {
-        return withheld(
+        return Err(withheld(
             Reason::RemovalNotAllowed,
             "the object does not ask for the removal any more",
-        );
+        ));
     }
     if object.is_suspended() {
-        return withheld(Reason::Suspended, "the object was suspended");
+        return Err(withheld(Reason::Suspended, "the object was suspended"));
     }
+    Ok(())
+}
+
+fn still_served(server: &BackupServer, intent: &Intent) -> Result<(), Withheld> {
     if server.metadata.uid.as_deref() != Some(intent.server_uid.as_str()) {
-        return withheld(Reason::RemovalNotAllowed, "the BackupServer is another one now");
+        return Err(withheld(
+            Reason::RemovalNotAllowed,
+            "the BackupServer is another one now",
+        ));
     }
     if server.spec.mode != Mode::Enforce || server.metadata.deletion_timestamp.is_some() {
-        return withheld(
+        return Err(withheld(
             Reason::RemovalNotAllowed,
             "the BackupServer is not in mode Enforce, or is being deleted",
-        );
+        ));
     }
-    let Some((task, queue)) = task.filter(|(task, _)| {
-        task.id.0 == intent.task_id
-            && task.unique_key.as_ref().map(crate::nas::UniqueKey::as_str) == intent.unique_key.as_deref()
-    }) else {
-        return withheld(
-            Reason::TaskReplaced,
-            "the NAS task is not the one that was confirmed any more",
-        );
-    };
-    if let Err((reason, message)) = permitted(
-        object,
-        task,
-        now,
-        server.spec.removals.allowed,
-        &server.name_any(),
-    ) {
-        return Clearance::Withheld(reason, message);
-    }
-    if doing(task, queue) != Doing::Nothing {
-        return withheld(Reason::WaitingForRun, "the NAS task is busy");
-    }
+    Ok(())
+}
+
+fn is_confirmed(task: &Task, intent: &Intent) -> bool {
+    let key = task.unique_key.as_ref().map(crate::nas::UniqueKey::as_str);
+    task.id.0 == intent.task_id && key == intent.unique_key.as_deref()
+}
+
+fn reservation(server: &BackupServer, now: Timestamp) -> Result<RemovalsStatus, Withheld> {
     let state = server.status.as_ref().and_then(|status| status.removals.as_ref());
     let state = state.map_or((None, 0), |r| {
         (r.window_start.as_ref().map(|time| time.0), r.count)
     });
     let (count, until) = breaker(state, now);
     if count >= server.spec.removals.max_per_day {
-        return withheld(
+        return Err(withheld(
             Reason::RemovalBreakerOpen,
             "the server's removals of the day are used up",
-        );
+        ));
     }
     let window_start = until.map_or(now, |until| until - BREAKER_WINDOW);
-    Clearance::Clear {
-        window_start,
+    Ok(RemovalsStatus {
+        window_start: Some(status_time(window_start)),
         count: count.saturating_add(1),
-    }
+    })
 }

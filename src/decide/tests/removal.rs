@@ -3,7 +3,7 @@
 use super::fixtures::*;
 use crate::{
     api::{ReceiptOutcome::*, *},
-    decide::{Clearance, Needs, removal_clearance},
+    decide::{Needs, removal_clearance},
     nas::{ResultId, Task, UniqueKey, job_action},
     observe::{Answered, Claim, Inventory, Knowledge, Queue, ServerFacts},
 };
@@ -621,6 +621,15 @@ fn used(count: i32, since: i64) -> impl FnOnce(&mut BackupServer) {
     }
 }
 
+/// Name, object, server and NAS task as read live; the window's start and count to reserve, or why not.
+type LastLook = (
+    &'static str,
+    BackupTask,
+    BackupServer,
+    Option<Task>,
+    Result<(i64, i32), Reason>,
+);
+
 #[test]
 fn the_last_look_judges_what_is_there_now() {
     let ready = || now_asked().intent(open(IntentAction::Remove));
@@ -633,13 +642,7 @@ fn the_last_look_judges_what_is_there_now() {
         })
     };
     let withheld = |reason| Err::<(i64, i32), _>(reason);
-    let rows: Vec<(
-        &str,
-        BackupTask,
-        BackupServer,
-        Option<Task>,
-        Result<(i64, i32), Reason>,
-    )> = vec![
+    let rows: Vec<LastLook> = vec![
         ("nothing stands against it", ready(), as_is(), idle(), Ok((0, 1))),
         (
             "a window that runs",
@@ -803,10 +806,11 @@ fn the_last_look_judges_what_is_there_now() {
             task.as_ref().map(|task| (task, &queue)),
             at(0),
         );
-        let found = match found {
-            Clearance::Clear { window_start, count } => Ok((window_start, count)),
-            Clearance::Withheld(reason, _) => Err(reason),
-        };
-        assert_eq!(found, expected.map(|(start, count)| (at(start), count)), "{name}");
+        let found = found.map_err(|(reason, _)| reason);
+        let expected = expected.map(|(start, count)| RemovalsStatus {
+            window_start: Some(status_time(at(start))),
+            count,
+        });
+        assert_eq!(found, expected, "{name}");
     }
 }
