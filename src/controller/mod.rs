@@ -16,7 +16,7 @@ pub mod store;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt, future};
+use futures::{Stream, StreamExt, channel::mpsc, future, stream};
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -71,22 +71,22 @@ pub struct Scope {
     /// Tasks.
     pub tasks: Store<Guarded<BackupTask>>,
     // `Store::wait_until_ready` keeps one waker only: a second waiter (kube's own, a probe) silences the first.
-    listed: [watch::Receiver<bool>; 2],
+    lists: [watch::Receiver<u64>; 2],
 }
 
 impl Scope {
     /// Waits until both watches have listed once.
     pub async fn ready(&self) {
-        for listed in &self.listed {
+        for lists in &self.lists {
             // The only error is that the watch has ended, which is shutdown.
-            let _ = listed.clone().wait_for(|listed| *listed).await;
+            let _ = lists.clone().wait_for(|lists| *lists > 0).await;
         }
     }
 
     /// Whether both watches have listed once.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.listed.iter().all(|listed| *listed.borrow())
+        self.lists.iter().all(|lists| *lists.borrow() > 0)
     }
 
     /// The readable tasks of one server.
@@ -125,26 +125,35 @@ impl Controllers {
     /// Watches one namespace, or all.
     #[must_use]
     pub fn new(client: &Client, namespace: Option<&str>) -> Self {
-        let (server_store, server_stream, servers_listed) = watched(api(client, namespace));
-        let (task_store, task_stream, tasks_listed) = watched(api(client, namespace));
-        let servers = Controller::for_stream(server_stream, server_store.clone());
-        let tasks = Controller::for_stream(task_stream, task_store.clone());
+        // Invariant: a loop is woken from the stream that has filled the store it will read. A second watch of the
+        // same kind, as `Controller::watches` opens, may be ahead of the store: the pass then sees the old object and
+        // nothing wakes it again before the next poll.
+        let (wake_server, woken_servers) = mpsc::unbounded();
+        let (wake_task, woken_tasks) = mpsc::unbounded();
+        // A failed send is a controller that has ended.
+        let (task_store, task_stream, task_lists) = watched(api(client, namespace), move |task| {
+            let _ = server_of(task).map(|server| wake_server.unbounded_send(server));
+        });
+        let store = task_store.clone();
+        let (server_store, server_stream, server_lists) = watched(api(client, namespace), move |server| {
+            for task in tasks_of(&store, server) {
+                let _ = wake_task.unbounded_send(task);
+            }
+        });
+        // What changed while a watch was away shows when its list is complete, in no event of its own.
+        let relisted =
+            || stream::select(changes(server_lists.clone()), changes(task_lists.clone())).map(|_| ());
+        let servers = Controller::for_stream(server_stream, server_store.clone())
+            .reconcile_on(woken_servers)
+            .reconcile_all_on(relisted());
+        let tasks = Controller::for_stream(task_stream, task_store.clone())
+            .reconcile_on(woken_tasks)
+            .reconcile_all_on(relisted());
         let scope = Scope {
             servers: server_store,
             tasks: task_store,
-            listed: [servers_listed, tasks_listed],
+            lists: [server_lists, task_lists],
         };
-        let servers = servers.watches(
-            api::<Guarded<BackupTask>>(client, namespace),
-            watcher::Config::default(),
-            |task| server_of(&task),
-        );
-        let store = scope.tasks.clone();
-        let tasks = tasks.watches(
-            api::<Guarded<BackupServer>>(client, namespace),
-            watcher::Config::default(),
-            move |server: Guarded<BackupServer>| tasks_of(&store, &server),
-        );
         Self {
             servers,
             tasks,
@@ -182,13 +191,15 @@ impl Controllers {
     }
 }
 
-/// A watch, the store it fills, and whether it has listed once.
+/// A watch, the store it fills, and how often it has listed. `touched` sees each object that was changed or deleted,
+/// after the store has it.
 fn watched<K>(
     api: Api<K>,
+    touched: impl Fn(&K) + Send + 'static,
 ) -> (
     Store<K>,
     impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
-    watch::Receiver<bool>,
+    watch::Receiver<u64>,
 )
 where
     K: Resource<DynamicType = ()>
@@ -200,14 +211,14 @@ where
         + 'static,
 {
     let (store, writer) = reflector::store();
-    let (listed, receiver) = watch::channel(false);
+    let (lists, receiver) = watch::channel(0);
     let stream = watcher(api, watcher::Config::default())
         .default_backoff()
         .reflect(writer)
-        .inspect(move |event| {
-            if matches!(event, Ok(watcher::Event::InitDone)) {
-                listed.send_replace(true);
-            }
+        .inspect(move |event| match event {
+            Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => touched(object),
+            Ok(watcher::Event::InitDone) => lists.send_modify(|lists| *lists += 1),
+            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => {}
         })
         .applied_objects();
     (store, stream, receiver)
@@ -225,12 +236,12 @@ where
 }
 
 /// Ticks whenever leadership is gained.
-fn gained(leading: watch::Receiver<bool>) -> impl futures::Stream<Item = ()> + Send {
-    tokio_stream(leading).filter_map(|leads| future::ready(leads.then_some(())))
+fn gained(leading: watch::Receiver<bool>) -> impl Stream<Item = ()> + Send {
+    changes(leading).filter_map(|leads| future::ready(leads.then_some(())))
 }
 
-fn tokio_stream(receiver: watch::Receiver<bool>) -> impl futures::Stream<Item = bool> + Send {
-    futures::stream::unfold(receiver, |mut receiver| async move {
+fn changes<T: Copy + Send + Sync>(receiver: watch::Receiver<T>) -> impl Stream<Item = T> + Send {
+    stream::unfold(receiver, |mut receiver| async move {
         receiver.changed().await.ok()?;
         let value = *receiver.borrow_and_update();
         Some((value, receiver))

@@ -238,3 +238,24 @@ async fn what_is_not_built_yet_is_reported() {
         .unwrap_or_default();
     assert!(message.contains("triggers.schedule"), "{message}");
 }
+
+#[tokio::test]
+async fn every_edit_is_acted_on_at_once_however_rarely_the_nas_is_read() {
+    let lab = Lab::new("wake").await;
+    lab.namespace
+        .apply(&server(&lab.nas, "").replace("{idle: 1s, active: 1s}", "{idle: 1h, active: 1h}"))
+        .await
+        .ok();
+    lab.task("").await;
+    // Many edits: a wake that overtakes the object it speaks of is lost only now and then.
+    for (edit, reason) in ["suspend: true", "suspend: false"]
+        .into_iter()
+        .zip(["Suspended", "Reconciled"])
+        .cycle()
+        .take(60)
+    {
+        lab.task(edit).await;
+        lab.until(reason, |status| condition(status, "Ready")["reason"] == reason)
+            .await;
+    }
+}
