@@ -33,6 +33,8 @@ pub struct ReadError {
     pub what: String,
     /// The cause, without secrets.
     pub why: String,
+    /// Whether there was no clear answer, so that nothing follows for the object itself.
+    pub is_passing: bool,
 }
 
 /// The content of a Secret or ConfigMap. Cannot be printed.

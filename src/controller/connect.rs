@@ -36,7 +36,7 @@ pub async fn connect<C: Cluster>(
             None => log_in(server, memory, now, None).await,
         };
     }
-    memory.secret_read = Some(now);
+    let is_edited = memory.secret_read.is_none();
     let settings = settings(cluster, server).await;
     let Settings {
         endpoint,
@@ -45,11 +45,22 @@ pub async fn connect<C: Cluster>(
         secret_version,
     } = match settings {
         Ok(settings) => settings,
+        // An API server that does not answer says nothing of the Secret: what held, holds, and the next poll asks again.
+        Err(problem) if !problem.stalled && !is_edited => {
+            tracing::debug!(server = server.name_any(), message = problem.message);
+            return match &memory.refusal {
+                Some(refusal) => Err(refusal.problem.clone()),
+                None if memory.connection.is_some() => log_in(server, memory, now, None).await,
+                None => Err(problem),
+            };
+        }
         Err(problem) => {
+            memory.secret_read = Some(now);
             drop_connection(memory).await;
             return Err(problem);
         }
     };
+    memory.secret_read = Some(now);
     recall_refusal(server, memory);
     if let Some(refusal) = &memory.refusal {
         let same = refusal
@@ -257,7 +268,12 @@ async fn settings<C: Cluster>(cluster: &C, server: &BackupServer) -> Result<Sett
                 "the Secret {name:?} does not exist in namespace {namespace:?}"
             )));
         }
-        Err(error) => return Err(no_secret(error.to_string())),
+        Err(error) => {
+            return Err(Problem {
+                stalled: !error.is_passing,
+                ..no_secret(error.to_string())
+            });
+        }
     };
     let mut digest = Sha256::new();
     let mut text = |key: &str| -> Option<String> {
@@ -350,10 +366,12 @@ async fn trust<C: Cluster>(
         CaKind::Secret => cluster.read_secret(namespace, &ca.name).await,
         CaKind::ConfigMap => cluster.read_config_map(namespace, &ca.name).await,
     };
-    let pem = read
-        .ok()
-        .flatten()
-        .and_then(|keys| keys.get(&ca.key).map(<[u8]>::to_vec));
+    let keys = read.map_err(|error| Problem {
+        reason: Reason::CertificateRejected,
+        stalled: !error.is_passing,
+        message: error.to_string(),
+    })?;
+    let pem = keys.and_then(|keys| keys.get(&ca.key).map(<[u8]>::to_vec));
     pem.map(|pem| (Trust::Authority(pem.clone()), pem))
         .ok_or_else(|| Problem {
             reason: Reason::CertificateRejected,

@@ -165,20 +165,18 @@ async fn read<T>(
     name: &str,
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, ReadError> {
-    let what = || format!("{kind} {name:?}");
+    let failed = |why, is_passing| ReadError {
+        what: format!("{kind} {name:?}"),
+        why,
+        is_passing,
+    };
     match tokio::time::timeout(DEADLINE, call).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(kube::Error::Api(status))) => Err(ReadError {
-            what: what(),
-            why: status.message.clone(),
-        }),
-        Ok(Err(error)) => Err(ReadError {
-            what: what(),
-            why: error.to_string(),
-        }),
-        Err(_) => Err(ReadError {
-            what: what(),
-            why: format!("no answer within {DEADLINE:?}"),
-        }),
+        Ok(Err(kube::Error::Api(status))) => {
+            let is_passing = status.code == 429 || status.code >= 500;
+            Err(failed(status.message.clone(), is_passing))
+        }
+        Ok(Err(error)) => Err(failed(error.to_string(), true)),
+        Err(_) => Err(failed(format!("no answer within {DEADLINE:?}"), true)),
     }
 }

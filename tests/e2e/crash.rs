@@ -1,13 +1,19 @@
 //! The operator is killed, or an answer lost, at the worst moments: the ledger shows one effect per token and the
 //! status is right in the end.
 
-use std::fs;
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use abb_operator::simulator::{Control, Fault, FaultKind, Options, Scenario, Simulator, start};
 
 use crate::{
     harness::{Namespace, cluster, eventually},
-    lab::{Lab, TASK, secret, server_at, task},
+    lab::{Lab, TASK, condition, secret, server_at, task},
     proxy::{Proxy, Rule, Verdict},
 };
 
@@ -216,4 +222,44 @@ async fn the_session_has_expired_or_the_answer_is_no_answer() {
     ] {
         one_backup_despite(fault).await;
     }
+}
+
+#[tokio::test]
+async fn an_api_server_that_does_not_answer_for_the_secret_ends_no_session() {
+    let nas = plain_nas().await;
+    let namespace = cluster().await.namespace("blip").await;
+    namespace.apply(&secret(nas.password())).await.ok();
+    namespace.apply(&server_at(nas.url(), "", "")).await.ok();
+    let armed = Arc::new(AtomicBool::new(false));
+    let silent = Arc::clone(&armed);
+    let rule = move |verb: &str, path: &str, _: &str| {
+        if silent.load(Ordering::SeqCst) && verb == "GET" && path.contains("/secrets/") {
+            Verdict::Withhold
+        } else {
+            Verdict::Pass
+        }
+    };
+    let mut proxy = Proxy::start(namespace.cluster().url(), Box::new(rule)).await;
+    redirect(&namespace, &proxy.url);
+    let operator = namespace.operator(&[]);
+    let ready = async || condition(&namespace.get("bsrv", "nas").await["status"], "Ready").clone();
+    let requests = |method: &str| nas.requests().iter().filter(|r| r.method == method).count();
+    eventually("it is connected", async || {
+        (ready().await["reason"] == "Connected").then_some(())
+    })
+    .await;
+    let before = ready().await;
+    armed.store(true, Ordering::SeqCst);
+    proxy.reached().await;
+    let lists = requests("list");
+    eventually("the NAS is read on", async || {
+        if requests("list") > lists + 1 {
+            Ok(())
+        } else {
+            Err(operator.log())
+        }
+    })
+    .await;
+    assert_eq!(ready().await, before);
+    assert_eq!((requests("login"), requests("logout")), (1, 0));
 }
