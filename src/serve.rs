@@ -19,6 +19,8 @@ pub trait Probes: Send + Sync + 'static {
 
 /// A client that sends no request within this time is dropped.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// After a failed accept, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Binds the address; port 0 takes a free one.
 ///
@@ -37,6 +39,7 @@ pub async fn serve<P: Probes>(listener: TcpListener, probes: Arc<P>) {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };

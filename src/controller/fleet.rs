@@ -95,10 +95,10 @@ impl Fleet {
         }
     }
 
-    /// Forgets the servers that are not among these. Network.
-    pub async fn keep(&self, exists: impl Fn(&ServerKey) -> bool) {
+    /// Forgets the servers that are gone. Network.
+    pub async fn forget_if(&self, is_gone: impl Fn(&ServerKey) -> bool) {
         for (key, _) in self.all() {
-            if !exists(&key) {
+            if is_gone(&key) {
                 self.forget(&key).await;
             }
         }

@@ -70,6 +70,7 @@ pub struct Scope {
     pub servers: Store<Guarded<BackupServer>>,
     /// Tasks.
     pub tasks: Store<Guarded<BackupTask>>,
+    namespace: Option<String>,
     // `Store::wait_until_ready` keeps one waker only: a second waiter (kube's own, a probe) silences the first.
     lists: [watch::Receiver<u64>; 2],
 }
@@ -87,6 +88,13 @@ impl Scope {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.lists.iter().all(|lists| *lists.borrow() > 0)
+    }
+
+    /// Whether this scope watches for a server that does not exist.
+    fn misses(&self, (namespace, name): &ServerKey) -> bool {
+        let is_ours = self.namespace.as_ref().is_none_or(|ours| ours == namespace);
+        let reference = ObjectRef::<Guarded<BackupServer>>::new(name).within(namespace);
+        is_ours && self.servers.get(&reference).is_none()
     }
 
     /// The readable tasks of one server.
@@ -152,6 +160,7 @@ impl Controllers {
         let scope = Scope {
             servers: server_store,
             tasks: task_store,
+            namespace: namespace.map(str::to_owned),
             lists: [server_lists, task_lists],
         };
         Self {
@@ -282,13 +291,9 @@ async fn forget_the_gone<C: Cluster>(
     scope: Scope,
     mut stop: watch::Receiver<bool>,
 ) {
-    let is_there = |(namespace, name): &ServerKey| {
-        let reference = ObjectRef::<Guarded<BackupServer>>::new(name).within(namespace);
-        scope.servers.get(&reference).is_some()
-    };
     loop {
         tokio::select! {
-            () = tokio::time::sleep(FORGET_EVERY) => context.fleet.keep(is_there).await,
+            () = tokio::time::sleep(FORGET_EVERY) => context.fleet.forget_if(|key| scope.misses(key)).await,
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
@@ -346,11 +351,7 @@ async fn reconcile_task<C: Cluster>(
         task.namespace().unwrap_or_default(),
         task.spec.server_ref.name.clone(),
     );
-    if scope
-        .servers
-        .get(&ObjectRef::new(&key.1).within(&key.0))
-        .is_some()
-    {
+    if !scope.misses(&key) {
         return Ok(Action::await_change());
     }
     // The watch may lag behind a server that was created in the same breath.

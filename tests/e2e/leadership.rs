@@ -1,8 +1,12 @@
 //! The Lease: one leader, handed over at once by a clean end, and only after its time by a kill.
 
+use abb_operator::simulator::Scenario;
 use serde_json::Value;
 
-use crate::{harness::eventually, lab::Lab};
+use crate::{
+    harness::{cluster, eventually},
+    lab::{Lab, TASK, condition, nas, secret, server, task},
+};
 
 async fn holder(lab: &Lab) -> String {
     let lease = lab.namespace.get("lease", "abb").await;
@@ -60,4 +64,39 @@ async fn a_paused_leader_comes_back_as_a_standby_and_sends_nothing() {
         (lab.operator.metric("abb_leader", &[]).await == Some(0.0)).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn one_operator_serves_several_namespaces_and_keeps_their_sessions() {
+    let nas = nas(Scenario::seed(), 300.0).await;
+    let namespaces = [
+        cluster().await.namespace("first").await,
+        cluster().await.namespace("second").await,
+    ];
+    let names = namespaces
+        .each_ref()
+        .map(|namespace| namespace.name().to_owned())
+        .join(",");
+    for namespace in &namespaces {
+        namespace.apply(&secret(nas.password())).await.ok();
+        namespace.apply(&server(&nas, "")).await.ok();
+        namespace.apply(&task("laptop", TASK, "")).await.ok();
+    }
+    let mut operator = namespaces[0].operator(&["--watch-namespace", &names]);
+    operator.wait_ready().await;
+    let requests = |method: &str| nas.requests().iter().filter(|r| r.method == method).count();
+    // Longer than deleted servers are looked for: a server of one namespace is not gone for want of it in the other.
+    eventually("both are polled on", async || {
+        if requests("list") > 30 {
+            Ok(())
+        } else {
+            Err(operator.log())
+        }
+    })
+    .await;
+    assert_eq!((requests("login"), requests("logout")), (2, 0));
+    for namespace in &namespaces {
+        let status = namespace.get("bt", "laptop").await["status"].take();
+        assert_eq!(condition(&status, "Bound")["status"], "True");
+    }
 }
