@@ -54,8 +54,8 @@ pub struct Metrics {
 /// What a scrape knows of one server beside its object.
 #[derive(Clone, Debug, Default)]
 pub struct ServerSample {
-    /// Whether the NAS could be read at the last attempt.
-    pub up: bool,
+    /// Whether the NAS could be read at the last attempt; `None` before the first, and on a standby.
+    pub up: Option<bool>,
     /// When the newest inventory was read.
     pub last_list: Option<Timestamp>,
     /// How long that took, in seconds.
@@ -321,7 +321,9 @@ fn server_gauges(servers: &[(BackupServer, ServerSample)]) -> Vec<GaugeVec> {
     for (server, sample) in servers {
         let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
         let set = |gauge: &GaugeVec, value: f64| gauge.with_label_values(&[&namespace, &name]).set(value);
-        set(&up, if sample.up { 1.0 } else { 0.0 });
+        if let Some(is_up) = sample.up {
+            set(&up, f64::from(u8::from(is_up)));
+        }
         let status = server.status.clone().unwrap_or_default();
         if let Some(counts) = status.tasks {
             set(&tasks, counts.total as f64);

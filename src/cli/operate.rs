@@ -200,8 +200,13 @@ impl Probes for State {
 }
 
 impl State {
-    /// A server in the middle of a pass gives what was last known; a scrape never waits for a NAS.
+    /// A server in the middle of a pass gives what was last known; a scrape never waits for a NAS. A standby reads no
+    /// NAS and says nothing of one, also not what it knew when it led.
     fn sample(&self, key: &crate::controller::ServerKey) -> ServerSample {
-        self.context.fleet.sample(key)
+        if self.context.fence.is_open() {
+            self.context.fleet.sample(key)
+        } else {
+            ServerSample::default()
+        }
     }
 }

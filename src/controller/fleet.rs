@@ -50,7 +50,7 @@ impl Fleet {
     /// Notes what the last pass found.
     pub fn note(&self, key: &ServerKey, memory: &Memory) {
         let sample = ServerSample {
-            up: memory.problem.is_none() && memory.inventory.is_some(),
+            up: memory.reached(),
             last_list: memory.inventory.as_ref().map(|inventory| inventory.begun),
             list_duration: memory.list_duration.map(|took| took.as_secs_f64()),
         };
@@ -205,6 +205,15 @@ impl Memory {
             }
         }
         self.made_from = Some(now);
+    }
+
+    /// Whether the last attempt to read the NAS succeeded, if there was one.
+    fn reached(&self) -> Option<bool> {
+        match (&self.problem, &self.inventory) {
+            (Some(_), _) => Some(false),
+            (None, Some(_)) => Some(true),
+            (None, None) => None,
+        }
     }
 
     /// Whether the NAS could be read.

@@ -25,6 +25,12 @@ async fn a_clean_end_logs_out_releases_and_hands_over() {
     standby.wait_ready().await;
     assert_eq!(lab.operator.metric("abb_leader", &[]).await, Some(1.0));
     assert_eq!(standby.metric("abb_leader", &[]).await, Some(0.0));
+    assert_eq!(lab.operator.metric("abb_server_up", &[]).await, Some(1.0));
+    assert_eq!(
+        standby.metric("abb_server_up", &[]).await,
+        None,
+        "it reads no NAS"
+    );
     assert_eq!(lab.operator.terminate().await, Some(0), "{}", lab.operator.log());
     assert_eq!(lab.effects("logout").len(), 1, "the session is ended");
     eventually("the standby leads", async || {
