@@ -46,7 +46,12 @@ pub fn next_status(
         last_reason,
         last_message,
     );
-    let (ready, reason, message) = ready(object, decision, (last, last_reason, last_message));
+    let fresh = freshness(&status, decision, now);
+    let judged = match object.spec.readiness {
+        Readiness::Fresh => (fresh.0, fresh.1, fresh.2.as_str()),
+        Readiness::Reconciled | Readiness::LastBackup => (last, last_reason, last_message),
+    };
+    let (ready, reason, message) = ready(object, decision, judged);
     set(ConditionType::Ready, ready, reason, message);
 
     let mut set_while = |holds: bool, kind, verdict, reason, message: &str| {
@@ -81,8 +86,8 @@ pub fn next_status(
         "the task was removed from the NAS as asked",
     );
     let aged = object.spec.triggers.max_age.is_some();
-    let message = "this version does not act on triggers.maxAge yet";
-    set_while(aged, ConditionType::Fresh, None, Reason::NotSupported, message);
+    let (fresh, fresh_reason, fresh_message) = &fresh;
+    set_while(aged, ConditionType::Fresh, *fresh, *fresh_reason, fresh_message);
     status.conditions = conditions;
     status.receipts = status
         .receipts
@@ -137,10 +142,42 @@ fn last_backup(object: &BackupTask, status: &BackupTaskStatus) -> (Option<bool>,
     }
 }
 
+/// Whether the newest success is younger than `maxAge`. Once its time is over nobody knows while the NAS cannot be
+/// read: a newer one may be there.
+fn freshness(
+    status: &BackupTaskStatus,
+    decision: &Decision,
+    now: Timestamp,
+) -> (Option<bool>, Reason, String) {
+    match &status.fresh_until {
+        Some(until) if until.0 > now => {
+            let message = format!(
+                "the newest successful run is younger than maxAge until {}",
+                until.0
+            );
+            (Some(true), Reason::WithinMaxAge, message)
+        }
+        _ if decision.standing.kind == StandingKind::Unknown => {
+            let message = "the NAS cannot be read; a newer backup may exist";
+            (None, Reason::ServerNotReady, message.to_owned())
+        }
+        Some(until) => {
+            let message = format!("the newest successful run is older than maxAge since {}", until.0);
+            (Some(false), Reason::MaxAgeExceeded, message)
+        }
+        None => (
+            Some(false),
+            Reason::MaxAgeExceeded,
+            "the task has no successful run yet".to_owned(),
+        ),
+    }
+}
+
+/// `judged` is the verdict that `readiness` speaks of.
 fn ready<'a>(
     object: &BackupTask,
     decision: &'a Decision,
-    last: (Option<bool>, Reason, &'static str),
+    judged: (Option<bool>, Reason, &'a str),
 ) -> (Option<bool>, Reason, &'a str) {
     let Standing {
         kind,
@@ -158,13 +195,16 @@ fn ready<'a>(
     }
     match object.spec.readiness {
         Readiness::Reconciled => (Some(true), reason, message),
-        Readiness::LastBackup | Readiness::Fresh if decision.seeking && kind == &StandingKind::Waiting => {
+        Readiness::LastBackup if decision.seeking && kind == &StandingKind::Waiting => {
+            (Some(false), reason, message)
+        }
+        Readiness::Fresh if decision.seeking && kind == &StandingKind::Waiting && judged.0 != Some(true) => {
             (Some(false), reason, message)
         }
         Readiness::LastBackup | Readiness::Fresh => {
             // A held-back object keeps the verdict and says why it is held back.
             let held = matches!(reason, Reason::Suspended | Reason::Planned | Reason::Observing);
-            let (verdict, last_reason, last_message) = last;
+            let (verdict, last_reason, last_message) = judged;
             let verdict = Some(verdict == Some(true));
             if held {
                 (verdict, reason, message)

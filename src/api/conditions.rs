@@ -106,12 +106,14 @@ reasons! {
     AlreadySatisfied,
     /// The schedule cannot be used.
     InvalidSchedule,
+    /// A slot of the schedule was older than `startingDeadline` when it could have been started.
+    SlotSkipped,
+    /// The run was going for longer than `activeDeadline`.
+    DeadlineExceeded,
     /// The newest success is younger than `maxAge`.
     WithinMaxAge,
     /// The newest success is older than `maxAge`.
     MaxAgeExceeded,
-    /// The spec asks for something this version does not do yet.
-    NotSupported,
     /// The removal is not permitted by the server, another object, or the time limit.
     RemovalNotAllowed,
     /// `removal.confirm` is not the `uniqueKey` of the bound task.

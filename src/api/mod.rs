@@ -26,8 +26,8 @@ pub use task::{
 };
 pub use task_status::{
     BackupTaskStatus, Binding, BoundDevice, BoundTask, HistoryEntry, Intent, IntentAction, Origin, Progress,
-    Receipt, Receipts, RemovalPlan, ResultDevice, ResultSummary, Run, ScheduleReceipt, State, TriggerKind,
-    TriggerRef,
+    Receipt, Receipts, RemovalPlan, ResultDevice, ResultSummary, Run, ScheduleReceipt, State, StopReason,
+    TriggerKind, TriggerRef,
 };
 
 /// The API group of both kinds.

@@ -189,7 +189,7 @@ pub struct Triggers {
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z][A-Za-z0-9_+/-]*$')")
         .message("must be an IANA time zone such as Europe/Berlin or Etc/UTC"))]
     pub time_zone: String,
-    /// Longest delay after a slot, drawn from object UID and slot.
+    /// Longest delay after a slot, drawn from object UID and slot; always shorter than the time to the next slot.
     #[serde(default = "no_jitter")]
     pub jitter: GoDuration,
     /// A slot older than this is skipped.

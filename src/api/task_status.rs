@@ -48,6 +48,16 @@ pub struct BackupTaskStatus {
     /// When a retry or a refused call is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_time: Option<Time>,
+    /// Since when the oldest trigger that was not started yet is due: its place in the queue of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_since: Option<Time>,
+    /// Which further attempt after a failed run is pending or in flight; 1 for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_attempt: Option<i32>,
+    /// Identity of the newest call whose outcome cannot be found out: until another token is accepted nothing starts
+    /// by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<String>,
     /// Refusals in a row: the next attempt's delay doubles with each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusals: Option<i32>,
@@ -57,10 +67,10 @@ pub struct BackupTaskStatus {
     /// The newest good backup result; kept when `lastResult` moves on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success: Option<ResultSummary>,
-    /// When the newest good run ended.
+    /// When the newest good run ended, our clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success_time: Option<Time>,
-    /// When the newest failed run ended.
+    /// When the newest failed run ended, our clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure_time: Option<Time>,
     /// Failed runs since the newest good one.
@@ -306,12 +316,30 @@ pub struct Run {
     /// When it was asked for, our clock; absent for a run we did not ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Time>,
-    /// When it started: the NAS's time where a result row says so, else when it was first seen running.
+    /// When it started, our clock: as the NAS says where its clock can be trusted, else when it was first seen
+    /// running. `activeDeadline` runs from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
+    /// The NAS's clock minus ours when the run was first seen, where they differ by more than 5 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew_seconds: Option<i64>,
+    /// Why the operator cancels it, once it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<StopReason>,
     /// How far it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
+}
+
+/// Why the operator cancels a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum StopReason {
+    /// A cancel token.
+    Request,
+    /// It ran for longer than `activeDeadline`.
+    Deadline,
+    /// `whenRunning: Replace`, for a trigger or a removal.
+    Replace,
 }
 
 /// How far a run is.
@@ -407,6 +435,12 @@ pub struct ResultSummary {
     /// The NAS's number for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_type_code: Option<i64>,
+    /// The NAS's clock minus ours when the run was first seen, where they differ by more than 5 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew_seconds: Option<i64>,
+    /// Whether the run was seen in flight, so that its times can be corrected whatever the NAS's clock did later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seen_in_flight: bool,
     /// When the run started, the NAS's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,

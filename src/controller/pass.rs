@@ -280,7 +280,8 @@ fn queued(server: &BackupServer, tasks: &[BackupTask], decided: &[Decided]) -> V
         .filter(|(_, (decision, _))| decision.wants_start)
         .map(|(index, _)| Candidate {
             index,
-            due: tasks[index].creation_timestamp().map(|time| time.0),
+            due: decided[index].0.due,
+            created: tasks[index].creation_timestamp().map(|time| time.0),
             uid: uid(&tasks[index]),
         })
         .collect();

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 pub struct Candidate {
     /// Its place among the tasks of the pass.
     pub index: usize,
-    /// Since when it is due, as far as that is known: the age of the object breaks ties.
+    /// Since when its oldest trigger is due.
     pub due: Option<Timestamp>,
+    /// When the object was created, to break ties.
+    pub created: Option<Timestamp>,
     /// Its UID, so that the order is the same in every process.
     pub uid: String,
 }
@@ -21,7 +23,7 @@ pub fn admit(
     in_flight: usize,
     limit: usize,
 ) -> (Vec<usize>, Vec<(usize, usize)>) {
-    candidates.sort_by(|a, b| (a.due, &a.uid).cmp(&(b.due, &b.uid)));
+    candidates.sort_by(|a, b| (a.due, a.created, &a.uid).cmp(&(b.due, b.created, &b.uid)));
     let free = if limit == 0 {
         usize::MAX
     } else {
@@ -46,6 +48,7 @@ mod tests {
         let of = |index: usize| Candidate {
             index,
             due: Timestamp::from_second(100 - i64::try_from(index).unwrap()).ok(),
+            created: None,
             uid: index.to_string(),
         };
         (0..count).map(of).collect()
@@ -63,6 +66,7 @@ mod tests {
         let of = |index, due: Option<i64>, uid: &str| Candidate {
             index,
             due: due.and_then(|second| Timestamp::from_second(second).ok()),
+            created: None,
             uid: uid.to_owned(),
         };
         let mixed = [

@@ -4,7 +4,7 @@
 use kube::ResourceExt;
 
 use super::{Act, Draft, Standing};
-use crate::api::{ANNOTATION_CANCEL, IntentAction, Reason, Receipt, ReceiptOutcome, status_time};
+use crate::api::{ANNOTATION_CANCEL, IntentAction, Reason, Receipt, ReceiptOutcome, StopReason, status_time};
 
 impl Draft<'_> {
     /// Accepts or answers cancel tokens.
@@ -72,6 +72,9 @@ impl Draft<'_> {
         } else if self.doing().is_run() {
             self.call(IntentAction::Cancel, 1, Vec::new(), None);
             if self.act != Act::Nothing {
+                if let Some(run) = &mut self.status.run {
+                    run.stopping.get_or_insert(StopReason::Request);
+                }
                 self.answer_token(token, from_annotation, ReceiptOutcome::Accepted);
                 self.say(Standing::waiting(
                     Reason::CancelRequested,

@@ -6,10 +6,17 @@
 
 mod admit;
 mod cancel;
+mod due;
+mod freshness;
+mod receipts;
 mod removal;
 mod results;
+mod running;
+mod schedule;
 mod settle;
+mod settle_removal;
 mod standing;
+mod state;
 mod triggers;
 
 #[cfg(test)]
@@ -20,8 +27,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::{
     api::{
-        BackupTask, BackupTaskStatus, BackupType, Binding, BoundDevice, BoundTask, ConditionType, Intent,
-        IntentAction, Mode, Reason, RemovalWhen, SourceType, State, TriggerRef, condition, status_time,
+        BackupTask, BackupTaskStatus, Binding, ConditionType, Intent, IntentAction, Mode, Reason,
+        RemovalWhen, TriggerRef, condition, status_time,
     },
     nas::{ResultId, Task},
     observe::{Bound, Doing, Observation, Reach, doing},
@@ -56,6 +63,8 @@ pub struct Decision {
     pub seeking: bool,
     /// Whether a run would be started now if it is this task's turn.
     pub wants_start: bool,
+    /// Since when the oldest trigger that was not started yet is due: its place in the queue of the server.
+    pub due: Option<Timestamp>,
     /// Something to tell beside a change of state.
     pub notice: Option<(Reason, String)>,
 }
@@ -94,7 +103,12 @@ struct Draft<'a> {
     needs: Needs,
     finalizer: bool,
     wake: Option<Timestamp>,
-    due: bool,
+    /// Earliest time at which a run becomes, or became, due.
+    next_run: Option<Timestamp>,
+    /// When a failed run, or a success that came too late, is tried again.
+    next_attempt: Option<Timestamp>,
+    /// Since when the oldest unanswered trigger is due.
+    due_since: Option<Timestamp>,
     wants_start: bool,
     notice: Option<(Reason, String)>,
 }
@@ -113,7 +127,9 @@ pub fn decide(object: &BackupTask, observed: &Observation<'_>, now: Timestamp, i
     if let Some(stop) = settled.filter(|_| draft.status.intent.is_some() == open) {
         draft.say(stop);
     }
+    draft.keep_freshness();
     draft.cancel();
+    draft.enforce_deadline();
     draft.remove();
     draft.trigger();
     draft.finish()
@@ -142,7 +158,9 @@ impl<'a> Draft<'a> {
             needs: Needs::default(),
             finalizer: wanted && (!object.is_deleted() || object.has_finalizer()),
             wake: None,
-            due: false,
+            next_run: None,
+            next_attempt: None,
+            due_since: None,
             wants_start: false,
             notice: None,
         }
@@ -189,10 +207,15 @@ impl<'a> Draft<'a> {
                 let unique_key = task.unique_key.as_ref().map(|key| key.as_str().to_owned());
                 let serial = self.observed.server.serial.clone();
                 let selector = self.object.spec.task.clone();
+                let is_other = self.status.binding.as_ref().is_some_and(|old| old.unique_key != unique_key);
+                if is_other {
+                    // What one task was refused says nothing of another.
+                    self.status.refusals = None;
+                }
                 let kept = self.status.binding.take().and_then(|binding| binding.nas_serial);
                 self.status.binding =
                     Some(Binding { selector, unique_key, nas_serial: serial.or(kept), removed_by: None });
-                self.status.task = Some(bound_task(task, self.status.task.as_ref()));
+                self.status.task = Some(state::bound_task(task, self.status.task.as_ref()));
             }
             Bound::Unread => {}
             Bound::Missing => self.say(Standing::blocked(
@@ -271,6 +294,13 @@ impl<'a> Draft<'a> {
         let said = stalled.or_else(|| condition(conditions, ConditionType::Ready))?;
         let reason = reasons.iter().find(|reason| reason.as_str() == said.reason)?;
         Some((*reason, said.message.clone()))
+    }
+
+    /// Whether the object stands stalled for that reason.
+    fn is_stalled_by(&self, reason: Reason) -> bool {
+        let conditions = self.object.status.as_ref().map(|status| &status.conditions);
+        let stalled = conditions.and_then(|conditions| condition(conditions, ConditionType::Stalled));
+        stalled.is_some_and(|stalled| stalled.reason == reason.as_str())
     }
 
     /// Why nothing may be sent for this object at all, if so.
@@ -363,95 +393,6 @@ impl<'a> Draft<'a> {
         let newest = in_view.map(|row| row.result_id.0).max();
         newest.unwrap_or_else(|| self.last_known_result())
     }
-
-    fn finish(mut self) -> Decision {
-        let state = self.state();
-        if self.status.state != Some(state) {
-            self.status.state = Some(state);
-            self.status.state_since = Some(status_time(self.now));
-        }
-        self.status.task = self
-            .status
-            .task
-            .take()
-            .filter(|_| state != State::Unknown || !self.first_sight);
-        let in_flight = self.status.intent.is_some() || self.status.run.is_some();
-        let standing = self.standing.take().unwrap_or_else(|| self.quiet_standing(state));
-        Decision {
-            standing: self.unread().unwrap_or(standing),
-            act: self.act,
-            needs: self.needs,
-            finalizer: self.finalizer,
-            active: in_flight || matches!(state, State::Deleting) || self.needs != Needs::default(),
-            wake: self.wake,
-            seeking: in_flight || self.due,
-            wants_start: self.wants_start,
-            notice: self.notice,
-            status: self.status,
-        }
-    }
-
-    /// A NAS never read, or unreadable for two polls, leaves no verdict (contract, Status).
-    fn unread(&self) -> Option<Standing> {
-        let message = "the NAS cannot be read; see the BackupServer";
-        match (&self.observed.reach, self.observed.inventory) {
-            (Reach::Failing { polls, reason }, inventory) if *polls >= 2 || inventory.is_none() => Some(
-                Standing::unknown(Reason::ServerNotReady, format!("{message} ({})", reason.as_str())),
-            ),
-            (Reach::Readable, None) => Some(Standing::unknown(
-                Reason::ServerNotReady,
-                "the NAS has not been read yet",
-            )),
-            (Reach::Readable, Some(_)) | (Reach::Failing { .. }, _) => None,
-        }
-    }
-
-    fn state(&self) -> State {
-        let intent = self.status.intent.as_ref().map(|intent| intent.action);
-        let doing = self.doing();
-        if self.is_latched() {
-            return State::Removed;
-        }
-        if intent == Some(IntentAction::Remove) || doing == Doing::Deleting {
-            return State::Deleting;
-        }
-        let lost = matches!(self.observed.reach, Reach::Failing { polls, .. } if polls >= 2);
-        match &self.observed.bound {
-            Bound::Unread | Bound::Ambiguous(_) => return State::Unknown,
-            _ if lost => return State::Unknown,
-            Bound::Missing | Bound::Replaced { .. } => return State::Missing,
-            Bound::To(_) => {}
-        }
-        let canceling = intent == Some(IntentAction::Cancel);
-        match doing {
-            _ if doing.is_run() && canceling => State::Canceling,
-            Doing::Canceling => State::Canceling,
-            Doing::Running | Doing::PerhapsRunning => State::Running,
-            Doing::Waiting => State::Waiting,
-            Doing::Nothing | Doing::Deleting => match (intent, &self.status.run) {
-                (Some(IntentAction::Backup), _) => State::Waiting,
-                (_, Some(_)) => State::Running,
-                _ => State::Idle,
-            },
-        }
-    }
-
-    fn quiet_standing(&self, state: State) -> Standing {
-        match state {
-            State::Running | State::Canceling => {
-                Standing::waiting(Reason::BackupRunning, "a run is in progress")
-            }
-            State::Waiting if self.status.intent.is_some() => Standing::waiting(
-                Reason::BackupRequested,
-                "a run was asked for; the NAS has not shown it yet",
-            ),
-            State::Waiting => Standing::waiting(Reason::BackupRunning, "a run is queued on the NAS"),
-            State::Deleting => Standing::waiting(Reason::RemovalInProgress, "the NAS is removing the task"),
-            State::Idle | State::Missing | State::Removed | State::Unknown => {
-                Standing::fine(Reason::Reconciled, "bound and observed")
-            }
-        }
-    }
 }
 
 fn action_verb(action: IntentAction) -> &'static str {
@@ -462,34 +403,6 @@ fn action_verb(action: IntentAction) -> &'static str {
     }
 }
 
-fn bound_task(task: &Task, before: Option<&BoundTask>) -> BoundTask {
-    let device = |device: &crate::nas::Device| BoundDevice {
-        id: device.id,
-        host_name: device.host_name.clone(),
-        os_name: device.os_name.clone(),
-    };
-    BoundTask {
-        id: task.id.0,
-        name: task.name.clone(),
-        unique_key: task.unique_key.as_ref().map(|key| key.as_str().to_owned()),
-        backup_type: task.backup_type.map(BackupType::from_code),
-        backup_type_code: task.backup_type,
-        source_type: task.source_type.map(SourceType::from_code),
-        source_type_code: task.source_type,
-        device_count: task.device_count,
-        devices: task.devices.iter().take(20).map(device).collect(),
-        share: task.share_name.clone(),
-        // Only some reads carry it; what was known stays.
-        version_count: task
-            .version_count
-            .or_else(|| before.and_then(|bound| bound.version_count)),
-        next_trigger_time: task
-            .next_trigger_time
-            .and_then(|second| Timestamp::from_second(second).ok())
-            .map(status_time),
-    }
-}
-
 /// A time of the NAS as the status keeps it.
 fn nas_time(second: Option<i64>) -> Option<Time> {
     second
@@ -497,11 +410,11 @@ fn nas_time(second: Option<i64>) -> Option<Time> {
         .map(Time)
 }
 
-/// `retryBackoff`, doubled for each refusal before, at most 6h.
-fn backoff(object: &BackupTask, refusals: i32) -> SignedDuration {
+/// `retryBackoff`, doubled for each attempt before, at most 6h.
+fn backoff(object: &BackupTask, before: i32) -> SignedDuration {
     let base = SignedDuration::try_from(object.spec.retry_backoff.get()).unwrap_or(LONGEST_BACKOFF);
     let factor = 1_i32
-        .checked_shl(refusals.clamp(0, 20).cast_unsigned())
+        .checked_shl(before.clamp(0, 20).cast_unsigned())
         .unwrap_or(i32::MAX);
     base.checked_mul(factor)
         .unwrap_or(LONGEST_BACKOFF)

@@ -8,7 +8,7 @@ use super::{Act, Draft, Standing, nas_time, quoted};
 use crate::{
     api::{
         BackupServer, BackupTask, Intent, IntentAction, Mode, Reason, RemovalPlan, RemovalWhen,
-        RemovalsStatus, status_time,
+        RemovalsStatus, StopReason, WhenRunning, status_time,
     },
     nas::{Task, Version},
     observe::{Bound, Doing, Queue, doing},
@@ -55,7 +55,7 @@ impl Draft<'_> {
                     self.needs.fresh |= self.queue_is_due();
                     let message = "waiting for a second list without the task before letting the object go";
                     self.standing = Some(Standing::waiting(Reason::RemovalInProgress, message));
-                    self.due = true;
+                    self.due_since = Some(self.now);
                 }
             }
             Bound::Unread | Bound::Ambiguous(_) | Bound::To(_) => self.carry_out_removal(),
@@ -78,7 +78,7 @@ impl Draft<'_> {
     }
 
     fn carry_out_removal(&mut self) {
-        self.due = true;
+        self.due_since = Some(self.now);
         if self.status.intent.is_some() || self.act != Act::Nothing {
             return;
         }
@@ -143,6 +143,20 @@ impl Draft<'_> {
             return Some(Standing::waiting(
                 Reason::RemovalInProgress,
                 "the NAS is removing the task",
+            ));
+        }
+        let is_ending = self.status.run.as_ref().is_some_and(|run| run.stopping.is_some());
+        if doing.is_run() && !is_ending && self.object.spec.when_running == WhenRunning::Replace {
+            if let Some(pause) = self.removal_pause() {
+                return Some(pause);
+            }
+            self.stop_run(
+                StopReason::Replace,
+                "cancelling the run in progress; the task is to be removed",
+            );
+            return Some(Standing::waiting(
+                Reason::WaitingForRun,
+                "the removal cancels the run in progress first",
             ));
         }
         if doing.is_run() || self.status.run.is_some() {

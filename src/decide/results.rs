@@ -1,11 +1,13 @@
 //! Follows runs to their results: which result row belongs to the run in flight, what a finished run means for
 //! receipts, history and counts. Only backups count; a restore or a version deletion never overwrites them.
 
-use super::{Act, Draft, EVIDENCE_LIMIT, NO_RESULT, nas_time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{Act, Draft, EVIDENCE_LIMIT, NO_RESULT, freshness::ended, nas_time};
 use crate::{
     api::{
         BackupType, HistoryEntry, IntentAction, JobAction, Origin, Progress, ReceiptOutcome, ResultDevice,
-        ResultStatus, ResultSummary, Run, TriggerRef, status_time,
+        ResultStatus, ResultSummary, Run, StopReason, TriggerKind, TriggerRef, status_time,
     },
     nas::{ResultRow, status},
     observe::{Doing, is_unfinished},
@@ -70,7 +72,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Asks for the history, unless it was read or refuses to be read.
-    fn need_history(&mut self) -> bool {
+    pub(super) fn need_history(&mut self) -> bool {
         let missing = self.observed.results.is_none() && !self.observed.knowledge.history_unreadable;
         self.needs.results |= missing;
         missing
@@ -115,6 +117,8 @@ impl<'a> Draft<'a> {
             baseline_result_id: Some(known),
             requested_at: None,
             started_at: None,
+            clock_skew_seconds: self.skew(),
+            stopping: None,
             progress: None,
         });
         true
@@ -140,7 +144,9 @@ impl<'a> Draft<'a> {
             Some(row) if !is_unfinished(row) => return self.complete(&run, Some(row)),
             Some(row) => {
                 run.result_id = Some(row.result_id.0);
-                run.started_at = nas_time(row.time_start).or(run.started_at);
+                let said = nas_time(row.time_start).filter(|_| run.clock_skew_seconds.is_none());
+                let said = said.map(|time| Time(time.0.min(self.now)));
+                run.started_at = run.started_at.or(said).map(|time| status_time(time.0));
                 if !doing.is_run() && self.is_quiet() {
                     return self.complete(&run, Some(row));
                 }
@@ -185,18 +191,64 @@ impl<'a> Draft<'a> {
             self.status.intent = None;
             self.act = Act::Nothing;
         }
-        let outcome = self.outcome(row.map(|row| row.status));
+        let outcome = self.outcome_of_run(run, row);
         let id = row.map(|row| row.result_id.0);
         self.answer(&run.triggers, outcome, id);
-        let canceled = if outcome == ReceiptOutcome::Canceled {
+        let ended_by_us = matches!(
+            outcome,
+            ReceiptOutcome::Canceled | ReceiptOutcome::DeadlineExceeded
+        );
+        let canceled = if ended_by_us {
             ReceiptOutcome::Canceled
         } else {
             ReceiptOutcome::NothingToCancel
         };
         self.answer_cancel(canceled, id);
+        self.plan_retry(run, outcome);
         if let Some(row) = row.filter(|row| !is_unfinished(row)) {
-            let outcome = (run.origin != Origin::External).then_some(outcome);
-            self.record(row, run.origin, run.triggers.clone(), outcome);
+            let is_seen = self
+                .object
+                .status
+                .as_ref()
+                .is_some_and(|status| status.run.is_some());
+            let mut result = summary(row, run.origin, run.clock_skew_seconds);
+            result.seen_in_flight = is_seen;
+            let answered = (!run.triggers.is_empty()).then_some(outcome);
+            self.record(result, run.triggers.clone(), outcome, answered);
+        }
+    }
+
+    fn outcome_of_run(&self, run: &Run, row: Option<&ResultRow>) -> ReceiptOutcome {
+        let outcome = match (row, run.stopping) {
+            // A run leaves a row unless it was cancelled before it began.
+            (None, Some(_)) if self.observed.results.is_some() => ReceiptOutcome::Canceled,
+            (row, _) => self.outcome(row.map(|row| row.status)),
+        };
+        match (outcome, run.stopping) {
+            (ReceiptOutcome::Canceled, Some(StopReason::Deadline)) => ReceiptOutcome::DeadlineExceeded,
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// After a failed run that was asked for here another attempt follows, as often as `retries` says. One for
+    /// `maxAge` alone needs none: what has lapsed stays lapsed.
+    fn plan_retry(&mut self, run: &Run, outcome: ReceiptOutcome) {
+        let has = |kind| run.triggers.iter().any(|trigger| trigger.kind == kind);
+        let counts = run
+            .triggers
+            .iter()
+            .any(|trigger| trigger.kind != TriggerKind::MaxAge);
+        let done = self
+            .status
+            .retry_attempt
+            .filter(|_| has(TriggerKind::Retry))
+            .unwrap_or(0);
+        match outcome {
+            ReceiptOutcome::Failed | ReceiptOutcome::DeadlineExceeded if counts => {
+                self.status.retry_attempt = (done < self.object.spec.retries).then(|| done.saturating_add(1));
+            }
+            ReceiptOutcome::Failed | ReceiptOutcome::DeadlineExceeded if run.triggers.is_empty() => {}
+            _ => self.status.retry_attempt = None,
         }
     }
 
@@ -231,14 +283,19 @@ impl<'a> Draft<'a> {
                     .filter(finished)
                     .find(|row| self.is_success(row.status))
             {
-                let summary = summary(good, Origin::External);
-                self.status.last_success_time.clone_from(&summary.end_time);
-                self.status.last_success = Some(summary);
+                let good = summary(good, Origin::External, self.skew());
+                self.status.last_success_time = ended(&good).map(|time| status_time(time.min(self.now)));
+                self.status.last_success = Some(good);
             }
             news.truncate(1);
         }
         for row in news.into_iter().rev() {
-            self.record(row, Origin::External, Vec::new(), None);
+            let result = summary(row, Origin::External, self.skew());
+            let outcome = self.outcome(Some(row.status));
+            if outcome == ReceiptOutcome::Succeeded {
+                self.status.retry_attempt = self.status.retry_attempt.filter(|_| self.status.run.is_some());
+            }
+            self.record(result, Vec::new(), outcome, None);
         }
     }
 
@@ -256,26 +313,22 @@ impl<'a> Draft<'a> {
         self.outcome(Some(code)) == ReceiptOutcome::Succeeded
     }
 
+    /// Keeps a result; `outcome` is what it means, `answered` how it answered its triggers.
     fn record(
         &mut self,
-        row: &ResultRow,
-        origin: Origin,
+        result: ResultSummary,
         triggers: Vec<TriggerRef>,
-        outcome: Option<ReceiptOutcome>,
+        outcome: ReceiptOutcome,
+        answered: Option<ReceiptOutcome>,
     ) {
-        let result = summary(row, origin);
-        if self
-            .status
-            .history
-            .iter()
-            .any(|entry| entry.result.result_id == result.result_id)
-        {
+        let is_known = |entry: &HistoryEntry| entry.result.result_id == result.result_id;
+        if self.status.history.iter().any(is_known) {
             return;
         }
         let mut entry = HistoryEntry {
             result: result.clone(),
             triggers,
-            outcome,
+            outcome: answered,
         };
         entry.result.devices.clear();
         self.status.history.push(entry);
@@ -286,22 +339,24 @@ impl<'a> Draft<'a> {
         if result.result_id <= self.last_known_result() {
             return;
         }
-        self.count(&result);
+        self.count(&result, outcome);
         self.status.last_result = Some(result);
     }
 
     /// What the newest result means for the counts and for the newest success.
-    fn count(&mut self, result: &ResultSummary) {
-        match self.outcome(Some(result.status_code)) {
+    fn count(&mut self, result: &ResultSummary, outcome: ReceiptOutcome) {
+        // A NAS clock that was set back or forth must not put the end of a run into our future.
+        let end = ended(result).map(|time| status_time(time.min(self.now)));
+        match outcome {
             ReceiptOutcome::Succeeded => {
                 self.status.consecutive_failures = Some(0);
-                self.status.last_success_time.clone_from(&result.end_time);
+                self.status.last_success_time = end;
                 self.status.last_success = Some(result.clone());
             }
-            ReceiptOutcome::Failed => {
+            ReceiptOutcome::Failed | ReceiptOutcome::DeadlineExceeded => {
                 let before = self.status.consecutive_failures.unwrap_or(0);
                 self.status.consecutive_failures = Some(before.saturating_add(1));
-                self.status.last_failure_time.clone_from(&result.end_time);
+                self.status.last_failure_time = end;
             }
             _ => {}
         }
@@ -309,7 +364,7 @@ impl<'a> Draft<'a> {
 }
 
 /// A row of the NAS as the status shows it.
-fn summary(row: &ResultRow, origin: Origin) -> ResultSummary {
+fn summary(row: &ResultRow, origin: Origin, skew: Option<i64>) -> ResultSummary {
     let device = |device: &crate::nas::ResultDevice| ResultDevice {
         id: device.id,
         host_name: device.host_name.clone(),
@@ -323,6 +378,8 @@ fn summary(row: &ResultRow, origin: Origin) -> ResultSummary {
         activity_uuid: row.activity_uuid.clone(),
         backup_type: row.backup_type.map(BackupType::from_code),
         backup_type_code: row.backup_type,
+        clock_skew_seconds: skew,
+        seen_in_flight: false,
         start_time: nas_time(row.time_start),
         end_time: nas_time(row.time_end),
         transferred_bytes: row.transferred_bytes.map(u64::cast_signed),

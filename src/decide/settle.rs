@@ -7,11 +7,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{Act, Draft, EVIDENCE_LIMIT, Standing, backoff};
 use crate::{
     api::{
-        Intent, IntentAction, Origin, Reason, Receipt, ReceiptOutcome, Receipts, RemovalWhen, Run,
-        TriggerKind, TriggerRef, status_time,
+        Intent, IntentAction, Origin, Reason, ReceiptOutcome, Run, StopReason, TriggerKind, TriggerRef,
+        status_time,
     },
     nas::{Context, Meaning},
-    observe::{Answered, Bound, Call, Doing, Queue},
+    observe::{Answered, Call, Doing, Queue},
 };
 
 impl Draft<'_> {
@@ -146,8 +146,11 @@ impl Draft<'_> {
             baseline_result_id: Some(intent.baseline_result_id),
             requested_at: Some(intent.recorded_at.clone()),
             started_at: None,
+            clock_skew_seconds: self.skew(),
+            stopping: None,
             progress: None,
         });
+        self.answer_slots(&intent.triggers);
     }
 
     /// The call certainly did not happen: a new intent with the first one's baseline, if nothing holds it back.
@@ -190,17 +193,28 @@ impl Draft<'_> {
             meaning.describe()
         );
         self.status.intent = None;
-        if meaning.is_passing_refusal() {
-            let next = self.back_off();
-            let message = format!("{message}; next attempt at {}", next.0);
-            return Some(Standing::waiting(Reason::BackupRefused, message));
+        let passes = meaning.is_passing_refusal();
+        let tokens_only = intent.triggers.iter().all(|trigger| trigger.token.is_some());
+        if !passes {
+            self.answer(&intent.triggers, ReceiptOutcome::Failed, None);
+            if tokens_only {
+                return self.end(intent, Reason::BackupRefused, message);
+            }
         }
-        self.answer(&intent.triggers, ReceiptOutcome::Failed, None);
-        self.end(intent, Reason::BackupRefused, message)
+        // A slot, an age or a retry stays due whatever the NAS says.
+        let next = self.back_off();
+        let message = format!("{message}; next attempt at {}", next.0);
+        let stand = if passes {
+            Standing::waiting
+        } else {
+            Standing::blocked
+        };
+        Some(stand(Reason::BackupRefused, message))
     }
 
     /// Until when the next attempt is put off, where that lies ahead.
     pub(super) fn put_off_until(&self) -> Option<Timestamp> {
+        self.status.refusals?;
         let next = self.status.next_attempt_time.as_ref()?.0;
         (next > self.now).then_some(next)
     }
@@ -216,9 +230,13 @@ impl Draft<'_> {
     }
 
     /// Whether it happened cannot be found out: said so, and nothing moves but a new token.
-    fn give_up(&mut self, intent: &Intent, why: &str) -> Option<Standing> {
+    pub(super) fn give_up(&mut self, intent: &Intent, why: &str) -> Option<Standing> {
         self.status.intent = None;
         self.answer(&intent.triggers, ReceiptOutcome::OutcomeUnknown, None);
+        if intent.action == IntentAction::Backup {
+            self.status.unsettled = Some(intent.id.clone());
+            self.answer_slots(&intent.triggers);
+        }
         if intent.action == IntentAction::Cancel {
             self.answer_cancel(ReceiptOutcome::OutcomeUnknown, None);
         }
@@ -238,7 +256,7 @@ impl Draft<'_> {
     }
 
     /// Judged by reads, not by the clock: a NAS that was switched off for a day may still show the run.
-    fn is_overdue(&self, intent: &Intent) -> bool {
+    pub(super) fn is_overdue(&self, intent: &Intent) -> bool {
         let read = self.observed.inventory.map(|inventory| inventory.begun);
         read.is_some_and(|read| read.duration_since(intent.recorded_at.0) >= EVIDENCE_LIMIT)
     }
@@ -285,12 +303,41 @@ impl Draft<'_> {
                 self.status.intent = None;
                 self.answer_cancel(ReceiptOutcome::Failed, None);
                 let message = format!("the NAS refused cancel with {code}: {}", meaning.describe());
+                if self.is_stopping() {
+                    let next = self.back_off();
+                    self.forget_stop();
+                    let message = format!("{message}; next attempt at {}", next.0);
+                    return Some(Standing::waiting(Reason::CancelRefused, message));
+                }
                 self.end(intent, Reason::CancelRefused, message)
+            }
+            // A token's cancel is sent once; what the spec asks for all the time is asked for again once it certainly
+            // did not happen.
+            Some(Answered::Unknown) | None
+                if self.is_stopping()
+                    && self.doing() == Doing::Running
+                    && self.absence(call) == Absence::Proven =>
+            {
+                self.status.intent = None;
+                self.forget_stop();
+                None
             }
             _ => Some(Standing::waiting(
                 Reason::CancelRequested,
                 "a cancel was sent; waiting for the run to end",
             )),
+        }
+    }
+
+    /// Whether the run is being cancelled for its deadline or a replacement, not for a token.
+    pub(super) fn is_stopping(&self) -> bool {
+        let why = self.status.run.as_ref().and_then(|run| run.stopping);
+        matches!(why, Some(StopReason::Deadline | StopReason::Replace))
+    }
+
+    fn forget_stop(&mut self) {
+        if let Some(run) = &mut self.status.run {
+            run.stopping = None;
         }
     }
 
@@ -328,151 +375,6 @@ impl Draft<'_> {
             self.answer_cancel(ReceiptOutcome::NothingToCancel, None);
         }
     }
-
-    /// Gone means: absent from two complete lists, `settle` apart, with no deletion job.
-    fn settle_remove(&mut self, intent: &Intent, call: &Call) -> Option<Standing> {
-        if self.is_gone() {
-            self.removed();
-            return None;
-        }
-        if self.task().is_some_and(|task| !is_same(task, intent)) {
-            return self.give_up(intent, "its task is not the bound one any more");
-        }
-        let working = self.doing() == Doing::Deleting
-            || matches!(self.observed.bound, Bound::Missing | Bound::Replaced { .. });
-        let progress = Standing::waiting(Reason::RemovalInProgress, "the NAS is removing the task");
-        if working {
-            return Some(progress);
-        }
-        match call.answered {
-            Some(Answered::NotDispatched | Answered::Withheld) => {
-                // The guards decide anew; a pause keeps a lasting obstacle from becoming a loop.
-                let next = self.now + self.observed.server.settle;
-                self.status.intent = None;
-                self.status.next_attempt_time = Some(status_time(next));
-                self.wake_at(next);
-                None
-            }
-            Some(Answered::Refused(code)) => Some(self.removal_refused(code)),
-            Some(Answered::Applied) if self.is_overdue(intent) => self.stuck_removal(
-                intent,
-                "the NAS accepted the call and the task is still there after 24h",
-            ),
-            Some(Answered::Applied) => Some(progress),
-            Some(Answered::Unknown) | None => match self.absence(call) {
-                Absence::Proven => {
-                    self.status.intent = None;
-                    None
-                }
-                Absence::Unprovable => self.stuck_removal(intent, UNPROVABLE),
-                Absence::Open => Some(progress),
-            },
-        }
-    }
-
-    /// A `remove` that may still be working is never sent again: its intent stays while the object asks for it.
-    fn stuck_removal(&mut self, intent: &Intent, why: &str) -> Option<Standing> {
-        if !self.wants_removal() {
-            return self.give_up(intent, why);
-        }
-        let stuck = Standing::blocked(
-            Reason::OutcomeUnknown,
-            format!(
-                "whether remove took effect cannot be found out: {why}; removal.when: Never lets go of it"
-            ),
-        );
-        Some(stuck)
-    }
-
-    /// Whether the object asks for the removal of its task as it stands now.
-    pub(super) fn wants_removal(&self) -> bool {
-        match self.object.spec.removal.when {
-            RemovalWhen::Now => true,
-            RemovalWhen::OnDelete => self.object.is_deleted(),
-            RemovalWhen::Never => false,
-        }
-    }
-
-    fn removal_refused(&mut self, code: i64) -> Standing {
-        let meaning = Meaning::of(code, Context::ActiveBackup);
-        self.status.intent = None;
-        self.back_off();
-        let message = format!("the NAS refused remove with {code}: {}", meaning.describe());
-        let reason = if code == LOCKED_VERSION {
-            Reason::VersionLocked
-        } else {
-            Reason::RemovalRefused
-        };
-        Standing::blocked(reason, message)
-    }
-
-    /// Whether the bound task is gone for certain.
-    pub(super) fn is_gone(&mut self) -> bool {
-        let Some(inventory) = self.observed.inventory else {
-            return false;
-        };
-        let Some(since) = self.observed.knowledge.absent_since else {
-            return false;
-        };
-        if !matches!(inventory.queue, Queue::Read(_)) {
-            return false;
-        }
-        let over = since + self.observed.server.settle;
-        if inventory.begun < over {
-            self.wake_at(over);
-        }
-        inventory.begun >= over
-    }
-
-    /// Latches the removal.
-    pub(super) fn removed(&mut self) {
-        self.status.intent = None;
-        self.status.run = None;
-        self.status.next_attempt_time = None;
-        self.status.refusals = None;
-        let mut binding = self.status.binding.take().unwrap_or_default();
-        binding.selector = self.object.spec.task.clone();
-        binding.removed_by = Some(self.object.spec.removal.when);
-        self.status.binding = Some(binding);
-        self.finalizer = false;
-        self.standing = Some(Standing::fine(
-            Reason::TaskRemoved,
-            "the task was removed from the NAS as asked",
-        ));
-    }
-
-    /// Answers the tokens among triggers.
-    pub(super) fn answer(&mut self, triggers: &[TriggerRef], outcome: ReceiptOutcome, result: Option<i64>) {
-        let now = self.now;
-        let receipts = self.status.receipts.get_or_insert_default();
-        for trigger in triggers {
-            let Some(slot) = receipt_of(receipts, trigger.kind) else {
-                continue;
-            };
-            if let Some(receipt) = slot
-                .as_mut()
-                .filter(|receipt| Some(&receipt.token) == trigger.token.as_ref())
-            {
-                finish_receipt(receipt, outcome, result, now);
-            }
-        }
-    }
-
-    /// Answers the cancel tokens that are on their way.
-    pub(super) fn answer_cancel(&mut self, outcome: ReceiptOutcome, result: Option<i64>) {
-        let now = self.now;
-        let Some(receipts) = &mut self.status.receipts else {
-            return;
-        };
-        for receipt in [&mut receipts.cancel, &mut receipts.cancel_annotation]
-            .into_iter()
-            .flatten()
-        {
-            if receipt.outcome == ReceiptOutcome::Accepted {
-                finish_receipt(receipt, outcome, result, now);
-            }
-        }
-    }
 }
 
 /// What the absence of evidence says.
@@ -490,29 +392,12 @@ pub(super) enum Absence {
 /// closed. More in a row is a lasting obstacle, and each attempt is a login and two writes.
 const ATTEMPTS_AT_ONCE: i32 = 3;
 /// Why an unknown answer stays unknown.
-const UNPROVABLE: &str = "the answer to the call is unknown and the NAS's queue or history cannot be read";
-/// A version of the task is locked (dsm-api-facts 2.2).
-const LOCKED_VERSION: i64 = 1101;
-
-fn is_same(task: &crate::nas::Task, intent: &Intent) -> bool {
+pub(super) const UNPROVABLE: &str =
+    "the answer to the call is unknown and the NAS's queue or history cannot be read";
+pub(super) fn is_same(task: &crate::nas::Task, intent: &Intent) -> bool {
     match (&intent.unique_key, &task.unique_key) {
         (Some(then), Some(now)) => then == now.as_str(),
         _ => intent.task_id == task.id.0,
-    }
-}
-
-fn finish_receipt(receipt: &mut Receipt, outcome: ReceiptOutcome, result: Option<i64>, now: Timestamp) {
-    receipt.outcome = outcome;
-    receipt.result_id = result.or(receipt.result_id);
-    receipt.finished_at = Some(status_time(now));
-}
-
-/// The receipt a kind of trigger is answered in.
-pub(super) fn receipt_of(receipts: &mut Receipts, kind: TriggerKind) -> Option<&mut Option<Receipt>> {
-    match kind {
-        TriggerKind::Request => Some(&mut receipts.request),
-        TriggerKind::RequestAnnotation => Some(&mut receipts.request_annotation),
-        TriggerKind::Schedule | TriggerKind::MaxAge | TriggerKind::Retry => None,
     }
 }
 

@@ -113,7 +113,8 @@ fn shows(object: &BackupTask, doing: Doing) -> bool {
     let intent = object.status.as_ref().and_then(|status| status.intent.as_ref());
     intent.is_some_and(|intent| match intent.action {
         IntentAction::Remove => doing == Doing::Deleting,
-        IntentAction::Backup | IntentAction::Cancel => doing.is_certain_run(),
+        IntentAction::Cancel => doing == Doing::Canceling,
+        IntentAction::Backup => doing.is_certain_run(),
     })
 }
 

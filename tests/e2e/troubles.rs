@@ -225,18 +225,26 @@ async fn a_server_that_does_not_exist_is_said_and_heals() {
 }
 
 #[tokio::test]
-async fn what_is_not_built_yet_is_reported() {
-    let lab = Lab::new("notyet").await;
-    lab.task("triggers: {schedule: \"@daily\"}").await;
-    let status = lab
-        .until("it says so", |status| {
-            condition(status, "Ready")["reason"] == "NotSupported"
+async fn a_schedule_that_only_a_calendar_can_refuse_is_said() {
+    let lab = Lab::new("calendar").await;
+    for (triggers, remedy) in [
+        ("{schedule: \"0 0 31 2 *\"}", "never comes"),
+        ("{schedule: \"50-10 * * * *\"}", "ranges run upwards"),
+        ("{schedule: \"@daily\", timeZone: Mars/Olympus}", "IANA name"),
+    ] {
+        lab.task(&format!("triggers: {triggers}")).await;
+        lab.until(remedy, |status| {
+            let stalled = condition(status, "Stalled");
+            let message = stalled["message"].as_str().unwrap_or_default();
+            stalled["reason"] == "InvalidSchedule" && message.contains(remedy)
         })
         .await;
-    let message = condition(&status, "Ready")["message"]
-        .as_str()
-        .unwrap_or_default();
-    assert!(message.contains("triggers.schedule"), "{message}");
+    }
+    lab.task("triggers: {schedule: \"@daily\"}").await;
+    lab.until("healed", |status| {
+        condition(status, "Ready")["reason"] == "Reconciled" && status["nextRunTime"].is_string()
+    })
+    .await;
 }
 
 #[tokio::test]

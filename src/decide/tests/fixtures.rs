@@ -47,6 +47,8 @@ pub struct Case {
     pub now: Timestamp,
 
     pub act: Want,
+    /// Kinds of triggers that the call or the run answers, checked where given.
+    pub answers: Option<&'static [TriggerKind]>,
     pub needs: Needs,
     pub reason: Reason,
     pub state: State,
@@ -58,6 +60,11 @@ pub struct Case {
     pub finalizer: bool,
     /// Checked where given.
     pub wake: Option<Timestamp>,
+    /// Checked where given: what `status.nextRunTime`, `status.nextAttemptTime` and the queue go by.
+    pub next_run: Option<Timestamp>,
+    pub next_attempt: Option<Timestamp>,
+    pub due: Option<Timestamp>,
+    pub last_slot: Option<Timestamp>,
     pub last_result: Option<i64>,
     pub conditions: &'static [(ConditionType, &'static str, Reason)],
     pub without: &'static [ConditionType],
@@ -150,6 +157,7 @@ fn bare(object: BackupTask) -> Case {
         knowledge: Knowledge::default(),
         now: at(0),
         act: Want::Nothing,
+        answers: None,
         needs: Needs::default(),
         reason: Reason::Reconciled,
         state: State::Idle,
@@ -160,6 +168,10 @@ fn bare(object: BackupTask) -> Case {
         run: None,
         finalizer: false,
         wake: None,
+        next_run: None,
+        next_attempt: None,
+        due: None,
+        last_slot: None,
         last_result: None,
         conditions: &[],
         without: &[],
@@ -224,6 +236,62 @@ pub trait Build: Sized {
     fn cancel_receipt(self, token: &str, outcome: ReceiptOutcome) -> Self {
         let receipt = receipt(token, outcome);
         self.status(|status| status.receipts.get_or_insert_default().cancel = Some(receipt))
+    }
+    /// The newest success was first seen under that skew.
+    fn success_seen(self, skew: Option<i64>, in_flight: bool) -> Self {
+        self.status(|status| {
+            for result in [&mut status.last_success, &mut status.last_result]
+                .into_iter()
+                .flatten()
+            {
+                result.clock_skew_seconds = skew;
+                result.seen_in_flight = in_flight;
+            }
+        })
+    }
+    fn schedule(self, expression: &str) -> Self {
+        let schedule = Some(Schedule(expression.to_owned()));
+        self.edit(|object| object.spec.triggers.schedule = schedule)
+    }
+    /// The schedule has been kept since that second, with its newest slot answered at another.
+    fn scheduled(self, expression: &str, since: i64, last: Option<i64>, next: i64) -> Self {
+        let kept = ScheduleReceipt {
+            expression: expression.to_owned(),
+            time_zone: "Etc/UTC".to_owned(),
+            since: Time(at(since)),
+            last_slot: last.map(|second| Time(at(second))),
+            next_slot: Some(Time(at(next))),
+        };
+        self.schedule(expression)
+            .status(|status| status.receipts.get_or_insert_default().schedule = Some(kept))
+    }
+    fn max_age(self, text: &str) -> Self {
+        let max_age = GoDuration::try_from(text.to_owned()).ok();
+        self.edit(|object| object.spec.triggers.max_age = max_age)
+    }
+    fn retries(self, count: i32) -> Self {
+        self.edit(|object| object.spec.retries = count)
+    }
+    fn when_running(self, what: WhenRunning) -> Self {
+        self.edit(|object| object.spec.when_running = what)
+    }
+    fn active_deadline(self, text: &str) -> Self {
+        let limit = GoDuration::try_from(text.to_owned()).ok();
+        self.edit(|object| object.spec.active_deadline = limit)
+    }
+    /// The newest backup (11) failed so many seconds ago, the so-manieth in a row.
+    fn failed(self, second: i64, failures: i64) -> Self {
+        self.status(|status| {
+            let mut failed = status.last_result.clone().unwrap();
+            failed.result_id = 11;
+            failed.status = ResultStatus::Failed;
+            failed.status_code = crate::nas::status::FAILED;
+            failed.start_time = Some(Time(at(second - 50)));
+            failed.end_time = Some(Time(at(second)));
+            status.last_result = Some(failed);
+            status.last_failure_time = Some(Time(at(second)));
+            status.consecutive_failures = Some(failures);
+        })
     }
     fn removed(self, by: RemovalWhen) -> Self {
         self.status(|status| {
@@ -300,6 +368,8 @@ pub fn run_of(origin: Origin, result_id: Option<i64>) -> Run {
         baseline_result_id: Some(10),
         requested_at: None,
         started_at: Some(Time(at(-90))),
+        clock_skew_seconds: None,
+        stopping: None,
         progress: None,
     }
 }
@@ -502,6 +572,13 @@ impl Case {
                 "{name}"
             );
         }
+        if let Some(expected) = self.answers {
+            let call = status.intent.as_ref().map(|intent| &intent.triggers);
+            let answered = call.or(status.run.as_ref().map(|run| &run.triggers));
+            let kinds: Option<Vec<TriggerKind>> =
+                answered.map(|triggers| triggers.iter().map(|trigger| trigger.kind).collect());
+            assert_eq!(kinds.as_deref(), Some(expected), "answers: {name}");
+        }
         assert_eq!(decision.needs, self.needs, "needs: {name}");
         assert_eq!(
             decision.standing.reason, self.reason,
@@ -538,6 +615,25 @@ impl Case {
         let name = self.name;
         if self.wake.is_some() {
             assert_eq!(decision.wake, self.wake, "wake: {name}");
+        }
+        let of = |time: &Option<Time>| time.as_ref().map(|time| time.0);
+        let kept = status
+            .receipts
+            .as_ref()
+            .and_then(|receipts| receipts.schedule.as_ref());
+        for (what, found, expected) in [
+            ("next run", of(&status.next_run_time), self.next_run),
+            ("next attempt", of(&status.next_attempt_time), self.next_attempt),
+            ("due", decision.due, self.due),
+            (
+                "last slot",
+                kept.and_then(|kept| of(&kept.last_slot)),
+                self.last_slot,
+            ),
+        ] {
+            if expected.is_some() {
+                assert_eq!(found, expected, "{what}: {name}");
+            }
         }
         if self.last_result.is_some() {
             let last = status.last_result.as_ref().map(|result| result.result_id);

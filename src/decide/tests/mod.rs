@@ -9,9 +9,13 @@
 
 mod cancel;
 mod fixtures;
+mod freshness;
 mod purity;
 mod removal;
 mod requests;
 mod results;
+mod retries;
+mod running;
+mod schedule;
 mod settle;
 mod standing;

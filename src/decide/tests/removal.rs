@@ -154,7 +154,10 @@ fn the_guards_in_their_order() {
         },
         Case {
             name: "the last attempt was a moment ago",
-            object: now_asked().status(|status| status.next_attempt_time = Some(time(at(1)))),
+            object: now_asked().status(|status| {
+                status.next_attempt_time = Some(time(at(1)));
+                status.refusals = Some(0);
+            }),
             server: used_up(),
             wake: Some(at(1)),
             ..held(Reason::RemovalInProgress)

@@ -206,6 +206,7 @@ fn a_request_ends_at_its_limit() {
                 .not_after(-1)
                 .status(|status| {
                     status.next_attempt_time = Some(time(at(100)));
+                    status.refusals = Some(1);
                     status.refusals = Some(2);
                 }),
             request: Some(("a", Expired)),
@@ -283,8 +284,8 @@ fn a_token_that_is_a_time() {
             ..case()
         },
         Case {
-            name: "is not satisfied by NAS times while the clocks differ by more than 5 s",
-            object: task().request(leak(-7200)),
+            name: "is not satisfied by a run first seen after its end, while the clocks differed by more than 5 s",
+            object: task().request(leak(-7200)).success_seen(Some(6), false),
             nas: Some(crate::observe::Inventory {
                 nas_time: Some(at(6)),
                 ..lists(row())
@@ -296,7 +297,22 @@ fn a_token_that_is_a_time() {
             ..case()
         },
         Case {
-            name: "is judged by the corrected time while they differ by 5 s",
+            name: "is satisfied by a run that was seen in flight, by its corrected time",
+            object: task().request(leak(-3606)).success_seen(Some(6), true),
+            request: Some((leak(-3606), AlreadySatisfied)),
+            ..case()
+        },
+        Case {
+            name: "is not satisfied by one that began before it by the corrected time",
+            object: task().request(leak(-3605)).success_seen(Some(6), true),
+            act: BACKUP,
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            request: Some((leak(-3605), Accepted)),
+            ..case()
+        },
+        Case {
+            name: "is judged by NAS times as they are while the clocks differ by 5 s",
             object: task().request(leak(-3605)),
             nas: Some(crate::observe::Inventory {
                 nas_time: Some(at(5)),
@@ -437,6 +453,7 @@ fn what_keeps_a_due_token_waiting() {
             name: "the next attempt after a refusal",
             object: task().request("a").receipt("a", Accepted).status(|status| {
                 status.next_attempt_time = Some(time(at(1)));
+                status.refusals = Some(1);
             }),
             reason: Reason::BackupRefused,
             request: Some(("a", Accepted)),
@@ -447,6 +464,7 @@ fn what_keeps_a_due_token_waiting() {
             name: "not the next attempt once its time has come",
             object: task().request("a").receipt("a", Accepted).status(|status| {
                 status.next_attempt_time = Some(time(at(0)));
+                status.refusals = Some(1);
             }),
             act: BACKUP,
             reason: Reason::BackupRequested,

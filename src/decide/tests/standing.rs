@@ -317,17 +317,10 @@ fn readiness_and_the_conditions() {
             ..case()
         },
         Case {
-            name: "a field that this version does not act on is said",
-            object: task().edit(|object| object.spec.retries = 2),
-            conditions: &[(ConditionType::Stalled, "True", Reason::NotSupported)],
-            events: Some(&[Reason::NotSupported]),
-            reason: Reason::NotSupported,
-            ..case()
-        },
-        Case {
             name: "a refusal is told by its condition until the next attempt, with the number",
             object: task().request("a").receipt("a", Accepted).status(|status| {
                 status.next_attempt_time = Some(time(at(100)));
+                status.refusals = Some(1);
                 set_condition(
                     &mut status.conditions,
                     ConditionType::Ready,
