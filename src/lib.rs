@@ -11,6 +11,7 @@
 pub mod act;
 pub mod api;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod decide;

@@ -5,7 +5,8 @@
 use std::{fs, path::Path};
 
 /// Modules in reading order: each may use those above it in this list and none below.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
+    "clock",
     "api",
     "nas",
     "observe",

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::{Intent, IntentAction},
+    clock::Clock,
     nas::{Answer, Client, Mutation, TaskId},
     observe::Answered,
 };
@@ -27,10 +28,10 @@ pub struct Outcome {
 impl Outcome {
     /// A call that a last check held back.
     #[must_use]
-    pub fn withheld() -> Self {
+    pub fn withheld(now: Timestamp) -> Self {
         Self {
             answered: Answered::Withheld,
-            deadline: Timestamp::now(),
+            deadline: now,
         }
     }
 }
@@ -43,7 +44,13 @@ impl Outcome {
 ///
 /// A crash before the call leaves an intent that the next process finds and does not send on; a crash after it
 /// leaves the same intent, whose run that process finds by evidence.
-pub async fn send(client: &Client, intent: &Intent, fence: &Fence, request: Duration) -> Outcome {
+pub async fn send(
+    client: &Client,
+    intent: &Intent,
+    fence: &Fence,
+    clock: Clock,
+    request: Duration,
+) -> Outcome {
     let task = TaskId(intent.task_id);
     let mutation = match intent.action {
         IntentAction::Backup => Mutation::Backup(task),
@@ -56,19 +63,19 @@ pub async fn send(client: &Client, intent: &Intent, fence: &Fence, request: Dura
             tracing::warn!(%error, intent = intent.id, "nothing was sent");
             return Outcome {
                 answered: Answered::NotDispatched,
-                deadline: Timestamp::now(),
+                deadline: clock.now(),
             };
         }
     };
-    fire(armed, fence, request).await
+    fire(armed, fence, clock, request).await
 }
 
 /// The line of the call.
-pub async fn fire(armed: crate::nas::Armed, fence: &Fence, request: Duration) -> Outcome {
+pub async fn fire(armed: crate::nas::Armed, fence: &Fence, clock: Clock, request: Duration) -> Outcome {
     let Some(allowance) = fence.allowance(request) else {
-        return Outcome::withheld();
+        return Outcome::withheld(clock.now());
     };
-    let deadline = Timestamp::now() + allowance;
+    let deadline = clock.now() + allowance;
     let answered = match armed.send(allowance).await {
         Answer::Applied => Answered::Applied,
         Answer::Session { .. } | Answer::NotSent => Answered::NotDispatched,

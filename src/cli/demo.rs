@@ -20,7 +20,7 @@ use crate::{
     act::Fence,
     api::{BackupServer, BackupTask, BackupTaskStatus, State, TlsSpec, definitions},
     config::{DemoArgs, RunArgs},
-    controller::{Context, Fleet, pass, store::MemoryStore},
+    controller::{Context, Fleet, Machine, pass, store::MemoryStore},
     simulator::{self, Options, Scenario, Simulator},
     telemetry::{LogFormat, Metrics, init_logs},
 };
@@ -119,6 +119,7 @@ async fn embedded(
         fleet: Fleet::default(),
         fence: Fence::open(),
         metrics: Arc::new(Metrics::new()),
+        machine: Machine::default(),
     };
     let display = Display::new();
     let turns = async {

@@ -14,7 +14,7 @@ use crate::{
     act::Fence,
     api::{BackupServer, BackupTask},
     config::RunArgs,
-    controller::{Context, Controllers, Election, Fleet, Scope, kubernetes::Kubernetes},
+    controller::{Context, Controllers, Election, Fleet, Machine, Scope, kubernetes::Kubernetes},
     serve::{self, Probes},
     telemetry::{Metrics, ServerSample, init_logs},
 };
@@ -71,6 +71,7 @@ pub(super) async fn operate(
         fleet: Fleet::default(),
         fence,
         metrics: Arc::clone(&metrics),
+        machine: Machine::default(),
     });
     let controllers: Vec<Controllers> = match args.watch_namespaces.as_slice() {
         [] => vec![Controllers::new(&client, None)],

@@ -7,12 +7,13 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use super::{
+    Context,
     cluster::{Cluster, Keys},
     fleet::{Connection, Memory, Problem, Refusal},
 };
 use crate::{
     api::{BackupServer, CaKind, Reason, TlsSpec, status_time},
-    nas::{self, Client, Credentials, Endpoint, Observer, RememberedDevice, Trust},
+    nas::{self, Client, Credentials, Endpoint, RememberedDevice, Trust},
 };
 
 /// First wait after a refused login, and the longest (contract, BackupServer).
@@ -24,10 +25,9 @@ const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
 /// Makes sure that `memory` has a session made from the current Secret. Network: at most one read of the Secret and
 /// of the CA, one login, one DSM information.
 pub async fn connect<C: Cluster>(
-    cluster: &C,
+    ctx: &Context<C>,
     server: &BackupServer,
     memory: &mut Memory,
-    observer: impl FnOnce() -> Observer,
     now: Timestamp,
 ) -> Result<(), Problem> {
     if !secret_is_due(server, memory, now) {
@@ -37,7 +37,7 @@ pub async fn connect<C: Cluster>(
         };
     }
     let is_edited = memory.secret_read.is_none();
-    let settings = settings(cluster, server).await;
+    let settings = settings(&ctx.cluster, server).await;
     let Settings {
         endpoint,
         credentials,
@@ -82,7 +82,8 @@ pub async fn connect<C: Cluster>(
         drop_connection(memory).await;
         let client = Client::new(endpoint, credentials)
             .map_err(|error| problem(&error))?
-            .with_observer(observer());
+            .on(ctx.machine.clock, ctx.machine.carrier.clone())
+            .with_observer(ctx.metrics.observer(server));
         memory.connection = Some(Connection {
             client,
             fingerprint,

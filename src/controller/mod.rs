@@ -33,6 +33,8 @@ use tokio::sync::watch;
 use crate::{
     act::Fence,
     api::{BackupServer, BackupTask},
+    clock::Clock,
+    nas::SharedCarrier,
     telemetry::Metrics,
 };
 use cluster::Cluster;
@@ -51,13 +53,36 @@ pub struct Context<C> {
     pub fence: Fence,
     /// Counters and gauges.
     pub metrics: Arc<Metrics>,
+    /// Clock, chance, and the way to a NAS.
+    pub machine: Machine,
+}
+
+/// What a process takes from the machine it runs on; a simulation gives its own.
+#[derive(Clone)]
+pub struct Machine {
+    /// The clock.
+    pub clock: Clock,
+    /// The way to a NAS, where it is not a socket.
+    pub carrier: Option<SharedCarrier>,
+    /// Makes identities that no other process makes.
+    pub identity: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            carrier: None,
+            identity: Arc::new(|| uuid::Uuid::new_v4().to_string()),
+        }
+    }
 }
 
 impl<C> Context<C> {
     /// Our clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.machine.clock.now()
     }
 }
 

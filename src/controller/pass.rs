@@ -149,7 +149,7 @@ async fn decide_all<C: Cluster>(
 ) -> (Vec<Decided>, BTreeSet<TaskId>) {
     let mut results = ResultsByTask::new();
     let mut versions = VersionsByTask::new();
-    let ids: Vec<String> = tasks.iter().map(|_| uuid::Uuid::new_v4().to_string()).collect();
+    let ids: Vec<String> = tasks.iter().map(|_| (ctx.machine.identity)()).collect();
     for round in 0..=ROUNDS {
         let facts = facts(server, memory);
         let inventory = memory.inventory.clone();
@@ -400,7 +400,7 @@ async fn carry_out_one<C: Cluster>(
                     outcome
                 }
                 IntentAction::Backup | IntentAction::Cancel => {
-                    act::send(client, intent, &ctx.fence, request).await
+                    act::send(client, intent, &ctx.fence, ctx.machine.clock, request).await
                 }
             };
             ctx.metrics.mutation(intent.action, outcome.answered);

@@ -48,8 +48,7 @@ pub async fn poll<C: Cluster>(
     if memory.next_poll.is_some_and(|due| now < due) {
         return;
     }
-    let observer = || ctx.metrics.observer(server);
-    match connect::connect(&ctx.cluster, server, memory, observer, now).await {
+    match connect::connect(ctx, server, memory, now).await {
         Ok(()) => {
             let asks = |task: &BackupTask| {
                 task.status

@@ -30,7 +30,7 @@ pub async fn send<C: Cluster>(
         Ok((outcome, reserved)) => (outcome, Some(reserved)),
         Err(why) => {
             tracing::warn!(task = recorded.name_any(), why, "the removal was withheld");
-            (Outcome::withheld(), None)
+            (Outcome::withheld(ctx.now()), None)
         }
     }
 }
@@ -110,5 +110,8 @@ async fn clear_and_send<C: Cluster>(
         .map_err(|error| format!("no reservation: {error}"))?;
     // No network, no await: compared once more at the line of the call.
     clearance()?;
-    Ok((act::fire(armed, &ctx.fence, request).await, reserved))
+    Ok((
+        act::fire(armed, &ctx.fence, ctx.machine.clock, request).await,
+        reserved,
+    ))
 }

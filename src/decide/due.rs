@@ -85,14 +85,14 @@ impl Draft<'_> {
             (TriggerKind::RequestAnnotation, annotation),
         ]
         .into_iter()
-        .filter_map(|(kind, token)| self.due_token(kind, token?))
+        .filter_map(|(kind, token)| self.due_token(kind, &token?))
         .collect()
     }
 
-    fn due_token(&mut self, kind: TriggerKind, token: String) -> Option<Due> {
+    fn due_token(&mut self, kind: TriggerKind, token: &str) -> Option<Due> {
         let trigger = TriggerRef {
             kind,
-            token: Some(token.clone()),
+            token: Some(token.to_owned()),
             slot: None,
         };
         let receipts = self.status.receipts.get_or_insert_default();
@@ -105,7 +105,7 @@ impl Draft<'_> {
             return None;
         }
         if self.is_expired(std::slice::from_ref(&trigger)) {
-            self.expire(kind, &token);
+            self.expire(kind, token);
             return None;
         }
         if kind == TriggerKind::Request
@@ -128,7 +128,7 @@ impl Draft<'_> {
             self.expect_run(since);
             return None;
         }
-        let is_due = self.is_due_since(kind, &token, since);
+        let is_due = self.is_due_since(kind, token, since);
         // A time of long ago is no way to the head of the queue: the object was not there then.
         let first = self.object.creation_timestamp().map_or(since, |time| time.0);
         is_due.then(|| Due {

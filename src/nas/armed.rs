@@ -21,7 +21,8 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use super::answer::{Answer, Exchange, UnknownWhy, classify_mutation};
-use super::client::Client;
+use super::carrier::{Carried, SharedCarrier};
+use super::client::{Client, ENTRY};
 use super::error::{Call, Cause, Error};
 use super::request::Mutation;
 use super::session::Session;
@@ -39,6 +40,16 @@ pub struct Armed {
     client: Client,
     session: Arc<Session>,
     mutation: Mutation,
+    way: Way,
+}
+
+/// How the bytes get there.
+enum Way {
+    Socket(Box<Socket>),
+    Carried(SharedCarrier),
+}
+
+struct Socket {
     request: http::Request<Full<Bytes>>,
     sender: SendRequest<Full<Bytes>>,
     connection: Connection<Io, Full<Bytes>>,
@@ -64,14 +75,39 @@ impl Armed {
             client,
             session,
             mutation,
-            request,
-            mut sender,
-            connection,
+            way,
         } = self;
         if deadline.is_zero() {
             return Answer::NotSent;
         }
         let started = Instant::now();
+        let received = match way {
+            Way::Socket(socket) => tokio::time::timeout(deadline, socket.exchange()).await,
+            Way::Carried(carrier) => {
+                let form = mutation.request().body(Some(&session.sid));
+                let token = session.token.as_ref().and_then(|token| token.to_str().ok());
+                let answer = carrier.carry(ENTRY, form, token.map(str::to_owned));
+                let exchange = async { answer.await.map_or(Received::Broken, Received::of) };
+                tokio::time::timeout(deadline, exchange).await
+            }
+        };
+        let received = received.unwrap_or(Received::TimedOut);
+        let answer = classify_mutation(&received.as_exchange(), session.permission_is_final());
+        if let Answer::Session { code } = answer {
+            client.drop_session(&session, code);
+        }
+        client.observe(mutation.call(), outcome(answer), started);
+        answer
+    }
+}
+
+impl Socket {
+    async fn exchange(self) -> Received {
+        let Self {
+            request,
+            mut sender,
+            connection,
+        } = self;
         let response = sender.try_send_request(request);
         let exchange = drive(connection, async {
             match response.await {
@@ -82,16 +118,7 @@ impl Armed {
             }
         });
         // Without tokio's budget, which could make the first write wait for another turn.
-        let exchange = tokio::task::unconstrained(exchange);
-        let received = tokio::time::timeout(deadline, exchange)
-            .await
-            .unwrap_or(Received::TimedOut);
-        let answer = classify_mutation(&received.as_exchange(), session.permission_is_final());
-        if let Answer::Session { code } = answer {
-            client.drop_session(&session, code);
-        }
-        client.observe(mutation.call(), outcome(answer), started);
-        answer
+        tokio::task::unconstrained(exchange).await
     }
 }
 
@@ -126,6 +153,18 @@ enum Received {
 }
 
 impl Received {
+    fn of(carried: Carried) -> Self {
+        let Carried {
+            status,
+            date: _,
+            body,
+        } = carried;
+        Self::Reply {
+            status,
+            body: Bytes::from(body),
+        }
+    }
+
     fn as_exchange(&self) -> Exchange<'_> {
         match self {
             Self::NotWritten => Exchange::NotWritten,
@@ -178,6 +217,14 @@ async fn drive<T>(connection: Connection<Io, Full<Bytes>>, work: impl Future<Out
 /// Opens a new connection for `mutation`, within the request timeout.
 pub(super) async fn open(client: Client, session: Arc<Session>, mutation: Mutation) -> Result<Armed, Error> {
     let (call, after, started) = (mutation.call(), client.request_timeout(), Instant::now());
+    if let Some(carrier) = client.carrier().cloned() {
+        return Ok(Armed {
+            client,
+            session,
+            mutation,
+            way: Way::Carried(carrier),
+        });
+    }
     let url = client.entry_url();
     let opened = match tokio::time::timeout(after, connect(&client, &url, call)).await {
         Ok(opened) => opened,
@@ -190,9 +237,11 @@ pub(super) async fn open(client: Client, session: Arc<Session>, mutation: Mutati
                 client,
                 session,
                 mutation,
-                request,
-                sender,
-                connection,
+                way: Way::Socket(Box::new(Socket {
+                    request,
+                    sender,
+                    connection,
+                })),
             })
         }
         Err(error) => {

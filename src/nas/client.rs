@@ -15,6 +15,7 @@ use totp_rs::Totp;
 use url::Url;
 
 use super::armed::{self, Armed};
+use super::carrier::SharedCarrier;
 use super::error::{Call, Error};
 use super::login;
 use super::model::{
@@ -25,10 +26,11 @@ use super::session::{Session, Sessions};
 use super::settings::{Credentials, Endpoint, Trust};
 use super::wire::{self, Fault};
 use super::{tls, transport};
+use crate::clock::Clock;
 
 mod opening;
 
-const ENTRY: &str = "entry.cgi";
+pub(super) const ENTRY: &str = "entry.cgi";
 
 /// A value that was read, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +64,8 @@ pub type Observer = Arc<dyn Fn(&CallRecord) + Send + Sync>;
 pub struct Client {
     shared: Arc<Shared>,
     observer: Option<Observer>,
+    clock: Clock,
+    carrier: Option<SharedCarrier>,
 }
 
 struct Shared {
@@ -113,6 +117,8 @@ impl Client {
         Ok(Self {
             shared: Arc::new(shared),
             observer: None,
+            clock: Clock::system(),
+            carrier: None,
         })
     }
 
@@ -123,6 +129,22 @@ impl Client {
             observer: Some(observer),
             ..self
         }
+    }
+
+    /// The same client on another clock, and with another way to the NAS where there is one.
+    #[must_use]
+    pub fn on(self, clock: Clock, carrier: Option<SharedCarrier>) -> Self {
+        Self {
+            clock,
+            carrier,
+            ..self
+        }
+    }
+
+    /// The clock that its reads are dated by.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Tasks and what belongs to them. Slow: bounded by the list timeout.
@@ -275,8 +297,11 @@ impl Client {
         let call = request.call;
         let body = request.body(session.map(|session| &session.sid));
         let token = session.and_then(|session| session.token.as_ref());
-        let (begun, started) = (Timestamp::now(), Instant::now());
-        let reply = transport::post(&self.shared.pool, self.url(path), body, token, call, after).await;
+        let (begun, started) = (self.clock.now(), Instant::now());
+        let reply = match &self.carrier {
+            Some(carrier) => transport::carry(carrier, path, body, token, call, after).await,
+            None => transport::post(&self.shared.pool, self.url(path), body, token, call, after).await,
+        };
         let outcome = reply.and_then(|reply| {
             if reply.status != 200 {
                 return Err(unexpected(call, &format!("HTTP status {}", reply.status)));
@@ -324,6 +349,10 @@ impl Client {
 
     pub(super) fn request_timeout(&self) -> Duration {
         self.shared.endpoint.request_timeout
+    }
+
+    pub(super) fn carrier(&self) -> Option<&SharedCarrier> {
+        self.carrier.as_ref()
     }
 
     pub(super) fn tls(&self) -> Option<Arc<ClientConfig>> {

@@ -12,6 +12,7 @@
 
 mod answer;
 mod armed;
+mod carrier;
 mod client;
 mod code;
 mod error;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use answer::{Answer, Exchange, UnknownWhy, classify_mutation};
 pub use armed::Armed;
+pub use carrier::{Carried, Carrier, SharedCarrier};
 pub use client::{CallRecord, Client, Observer, Read};
 pub use code::{Context, Meaning};
 pub use error::{Call, Error};

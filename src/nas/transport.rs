@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rustls::ClientConfig;
 use url::Url;
 
+use super::carrier::{Carried, SharedCarrier};
 use super::error::{Call, Cause, Error};
 use super::tls::certificate_fault;
 
@@ -70,6 +71,26 @@ pub(super) async fn post(
             what: format!("more than {MAX_ANSWER} bytes"),
         }),
         Ok(Err(error)) => Err(sort(&error.without_url(), call, after)),
+        Err(_) => Err(Error::Timeout { call, after }),
+    }
+}
+
+/// The same without a socket.
+pub(super) async fn carry(
+    carrier: &SharedCarrier,
+    path: &str,
+    body: String,
+    token: Option<&HeaderValue>,
+    call: Call,
+    after: Duration,
+) -> Result<Reply, Error> {
+    let token = token.and_then(|token| token.to_str().ok()).map(str::to_owned);
+    match tokio::time::timeout(after, carrier.carry(path, body, token)).await {
+        Ok(Some(Carried { status, date, body })) => Ok(Reply { status, date, body }),
+        Ok(None) => Err(Error::Unreachable {
+            call,
+            source: Cause::of(&std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
+        }),
         Err(_) => Err(Error::Timeout { call, after }),
     }
 }

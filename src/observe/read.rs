@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
 use super::{Inventory, Queue};
 use crate::nas::{Client, Error, ListResults, ListTasks, ResultRow, TaskId, Version, job_action};
 
@@ -26,7 +24,7 @@ pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Invento
     let first = client.list_tasks(&query).await?;
     let begun = first.begun;
     // The header is of the answer, the inventory of the question: a list that took a minute is no skew.
-    let took = Timestamp::now().duration_since(begun);
+    let took = client.clock().now().duration_since(begun);
     let nas_time = first.nas_date.map(|date| date - took);
     let mut list = first.value;
     let mut seen: BTreeSet<TaskId> = list.tasks.iter().map(|task| task.id).collect();

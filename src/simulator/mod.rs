@@ -19,6 +19,7 @@ mod call;
 mod catalogue;
 mod control;
 mod core;
+mod direct;
 mod faults;
 mod jobs;
 mod ledger;
@@ -42,6 +43,7 @@ pub use behaviour::{
 pub use call::{ApiCall, Delivery, Reply, Script};
 pub use control::{Control, PackageState};
 pub use core::Nas;
+pub use direct::DirectNas;
 pub use faults::{Fault, FaultKind};
 pub use ledger::{Effect, Origin, RequestRecord};
 pub use scenario::{DeviceSpec, ResultSpec, Scenario, TaskChange, TaskSpec, VersionSpec};

@@ -203,7 +203,7 @@ fn script(path: &str) -> Option<(Script, Option<&str>)> {
 }
 
 /// Reads a call from query and form body, whatever the content type says; the body wins.
-fn read_call(query: &str, body: &[u8], headers: &HeaderMap) -> ApiCall {
+pub(super) fn read_call(query: &str, body: &[u8], headers: &HeaderMap) -> ApiCall {
     let mut call = ApiCall::default();
     let fields = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(body));
     for (name, value) in fields {

@@ -362,7 +362,7 @@ fn a_schedule_that_cannot_be_used() {
     let invalid = |name, expression: &str, zone: &str| Case {
         name,
         object: with(task().schedule(expression), |triggers| {
-            zone.clone_into(&mut triggers.time_zone)
+            zone.clone_into(&mut triggers.time_zone);
         }),
         reason: Reason::InvalidSchedule,
         conditions: &[(ConditionType::Stalled, "True", Reason::InvalidSchedule)],
