@@ -59,9 +59,12 @@ impl Fence {
         })
     }
 
-    /// Opens the fence until a time on our monotonic clock, or closes it. The election's to call.
-    pub fn hold_until(&self, until: Option<Instant>) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    /// Opens the fence until a time on our monotonic clock, or closes it. The election's to call. Tells whether it was
+    /// open up to now: one that was not may have been met closed.
+    pub fn hold_until(&self, until: Option<Instant>) -> bool {
+        let mut held = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *held, until);
+        before.is_some_and(|before| before > Instant::now())
     }
 }
 
@@ -92,6 +95,9 @@ mod tests {
         assert!(fence.is_open());
         tokio::time::advance(Duration::from_secs(20)).await;
         assert!(!fence.is_open());
+        let later = Some(Instant::now() + Duration::from_secs(60));
+        assert!(!fence.hold_until(later), "it had run out");
+        assert!(fence.hold_until(None), "it was open");
         assert_eq!(Fence::open().allowance(request), Some(request));
     }
 }

@@ -1,6 +1,6 @@
 //! The whole simulation: `cargo bench --bench simulation`. Prints how many runs there were and what they showed, and
 //! fails when one violates an invariant. `SIMULATION_DRAWS` sets the draws for each ordered pair of faults,
-//! `SIMULATION_SEED` the seed; `SIMULATION_PLAN` with `SIMULATION_SCENARIO` (its number) prints one run.
+//! `SIMULATION_SEED` the seed, `SIMULATION_SECONDS` a time after which it ends; `SIMULATION_PLAN` with `SIMULATION_SCENARIO` (its number) prints one run.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
 
@@ -14,6 +14,8 @@ mod scenarios;
 mod sweep;
 mod weak;
 mod world;
+
+use std::time::Duration;
 
 use weak::Protocol;
 
@@ -47,7 +49,11 @@ fn main() {
     }
     println!();
     let seed = number("SIMULATION_SEED", 1);
-    let report = sweep::sweep(sweep::Size::Whole(number("SIMULATION_DRAWS", 3)), seed);
+    let size = match number("SIMULATION_SECONDS", 0) {
+        0 => sweep::Size::Whole(number("SIMULATION_DRAWS", 3)),
+        seconds => sweep::Size::Within(Duration::from_secs(seconds)),
+    };
+    let report = sweep::sweep(size, seed);
     println!("{:<45} {:>7} {:>8}", "scenario", "runs", "unknown");
     for (name, (runs, unknown)) in &report.by_scenario {
         println!("{name:<45} {runs:>7} {unknown:>8}");
