@@ -315,9 +315,18 @@ async fn carry_out<C: Cluster>(
         written,
         sent,
         again,
+        unwritten,
         server_written,
     } in done
     {
+        if unwritten {
+            // What was read for that status is in no status: it has to be read again.
+            memory
+                .knowledge
+                .entry(uid.clone())
+                .or_default()
+                .history_read_behind = None;
+        }
         if let Some(task) = written {
             memory.written.insert(uid.clone(), task);
         }
@@ -355,6 +364,8 @@ struct Done {
     server_written: Option<BackupServer>,
     sent: Option<(String, act::Outcome)>,
     again: bool,
+    /// The status was to change and could not be written.
+    unwritten: bool,
 }
 
 /// One task: finalizer, status with its intent, the call. Network.
@@ -370,6 +381,7 @@ async fn carry_out_one<C: Cluster>(
         ..Done::default()
     };
     if !ctx.fence.is_open() {
+        done.unwritten = true;
         return done;
     }
     let mut object = task.clone();
@@ -470,5 +482,6 @@ fn not_written(mut done: Done, task: &BackupTask, error: &WriteError) -> Done {
         }
     }
     done.again = !matches!(error, WriteError::Gone);
+    done.unwritten = true;
     done
 }
