@@ -15,7 +15,7 @@ use super::{
     removal, report,
 };
 use crate::{
-    act,
+    act::{self, Fence},
     api::{BackupServer, BackupTask, Intent, IntentAction, Origin, Reason},
     decide::{Act, Candidate, Decision, admit, decide},
     nas::{Client, TaskId},
@@ -43,6 +43,7 @@ pub async fn pass<C: Cluster>(
     let memory = ctx.fleet.server(&key);
     let mut memory = memory.lock().await;
     let begun = ctx.now();
+    let fence = ctx.fence.of_this_reign();
     memory.follow(server).await;
     let server = newest_server(server, &mut memory);
     let tasks = newest_tasks(tasks, &mut memory);
@@ -55,7 +56,7 @@ pub async fn pass<C: Cluster>(
     }
     read::poll(ctx, &server, &mut memory, &tasks, begun).await;
     let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
-    let mut next = carry_out(ctx, &server, &mut memory, &tasks, &decisions).await;
+    let mut next = carry_out(ctx, &fence, &server, &mut memory, &tasks, &decisions).await;
     memory.active = decisions.iter().any(|(decision, _)| decision.active);
     report::server(ctx, &server, &mut memory, &bound).await;
     ctx.fleet.note(&key, &memory);
@@ -295,6 +296,7 @@ fn queued(server: &BackupServer, tasks: &[BackupTask], decided: &[Decided]) -> V
 /// Writes what was decided and sends what was recorded, side by side. Network.
 async fn carry_out<C: Cluster>(
     ctx: &Context<C>,
+    fence: &Fence,
     server: &BackupServer,
     memory: &mut Memory,
     tasks: &[BackupTask],
@@ -306,7 +308,7 @@ async fn carry_out<C: Cluster>(
         .map(|connection| connection.client.clone());
     let mut jobs = Vec::with_capacity(tasks.len());
     for (task, decided) in tasks.iter().zip(decided) {
-        jobs.push(carry_out_one(ctx, server, client.as_ref(), task, decided));
+        jobs.push(carry_out_one(ctx, fence, server, client.as_ref(), task, decided));
     }
     let done: Vec<Done> = stream::iter(jobs).buffer_unordered(AT_ONCE).collect().await;
     let mut next = Duration::MAX;
@@ -360,6 +362,7 @@ struct Done {
 /// One task: finalizer, status with its intent, the call. Network.
 async fn carry_out_one<C: Cluster>(
     ctx: &Context<C>,
+    fence: &Fence,
     server: &BackupServer,
     client: Option<&Client>,
     task: &BackupTask,
@@ -369,7 +372,7 @@ async fn carry_out_one<C: Cluster>(
         uid: uid(task),
         ..Done::default()
     };
-    if !ctx.fence.is_open() {
+    if !fence.is_open() {
         return done;
     }
     let mut object = task.clone();
@@ -395,12 +398,13 @@ async fn carry_out_one<C: Cluster>(
             let request = server.spec.timeouts.request.get();
             let outcome = match intent.action {
                 IntentAction::Remove => {
-                    let (outcome, reserved) = removal::send(ctx, client, &object, intent, request).await;
+                    let (outcome, reserved) =
+                        removal::send(ctx, fence, client, &object, intent, request).await;
                     done.server_written = reserved;
                     outcome
                 }
                 IntentAction::Backup | IntentAction::Cancel => {
-                    act::send(client, intent, &ctx.fence, ctx.machine.clock, request).await
+                    act::send(client, intent, fence, ctx.machine.clock, request).await
                 }
             };
             ctx.metrics.mutation(intent.action, outcome.answered);
