@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     act::{self, Fence},
-    api::{BackupServer, BackupTask, Intent, IntentAction, Origin, Reason},
-    decide::{Act, Candidate, Decision, admit, decide},
+    api::{BackupServer, BackupTask, Intent, IntentAction, Reason},
+    decide::{Act, Decision, decide, queue},
     nas::{Client, TaskId},
     observe::{
         Admission, Answered, Bound, Claim, Inventory, Knowledge, Observation, Queue, ResultsByTask,
@@ -262,35 +262,8 @@ impl<'a> Look<'a> {
 /// Tasks that must wait for their turn.
 fn queued(server: &BackupServer, tasks: &[BackupTask], decided: &[Decided]) -> Vec<(usize, Admission)> {
     let limit = usize::try_from(server.spec.limits.max_concurrent_runs).unwrap_or(0);
-    let is_ours = |task: &BackupTask| {
-        task.status.as_ref().is_some_and(|status| {
-            status
-                .intent
-                .as_ref()
-                .is_some_and(|intent| intent.action == IntentAction::Backup)
-                || status
-                    .run
-                    .as_ref()
-                    .is_some_and(|run| run.origin != Origin::External)
-        })
-    };
-    let in_flight = tasks.iter().filter(|task| is_ours(task)).count();
-    let candidates = decided
-        .iter()
-        .enumerate()
-        .filter(|(_, (decision, _))| decision.wants_start)
-        .map(|(index, _)| Candidate {
-            index,
-            due: decided[index].0.due,
-            created: tasks[index].creation_timestamp().map(|time| time.0),
-            uid: uid(&tasks[index]),
-        })
-        .collect();
-    let (_, waiting) = admit(candidates, in_flight, limit);
-    waiting
-        .into_iter()
-        .map(|(index, position)| (index, Admission::Queued { position, limit }))
-        .collect()
+    let decisions: Vec<&Decision> = decided.iter().map(|(decision, _)| decision).collect();
+    queue(tasks, &decisions, limit)
 }
 
 /// Writes what was decided and sends what was recorded, side by side. Network.
