@@ -11,9 +11,19 @@ use tokio::time::Instant;
 /// Until when this process may act, shared with everything that sends.
 #[derive(Clone, Debug)]
 pub struct Fence {
-    until: Arc<Mutex<Option<Instant>>>,
+    held: Arc<Mutex<Held>>,
     /// `None` without leader election.
     lease: Option<Duration>,
+    /// Of which reign it is; `None` for whichever there is.
+    reign: Option<u64>,
+}
+
+/// What the election says.
+#[derive(Debug, Default)]
+struct Held {
+    until: Option<Instant>,
+    /// How often the fence was opened: between two reigns another process may have led.
+    reign: u64,
 }
 
 impl Fence {
@@ -21,8 +31,9 @@ impl Fence {
     #[must_use]
     pub fn open() -> Self {
         Self {
-            until: Arc::default(),
+            held: Arc::default(),
             lease: None,
+            reign: None,
         }
     }
 
@@ -30,8 +41,20 @@ impl Fence {
     #[must_use]
     pub fn leased(lease: Duration) -> Self {
         Self {
-            until: Arc::default(),
+            held: Arc::default(),
             lease: Some(lease),
+            reign: None,
+        }
+    }
+
+    /// The fence of the present reign. It closes for good with it: what was recorded before another process led may be
+    /// settled by now, and must not be sent when this process leads once more.
+    #[must_use]
+    pub fn of_this_reign(&self) -> Self {
+        let reign = self.held.lock().unwrap_or_else(PoisonError::into_inner).reign;
+        Self {
+            reign: Some(reign),
+            ..self.clone()
         }
     }
 
@@ -53,8 +76,9 @@ impl Fence {
     }
 
     fn remaining(&self) -> Duration {
-        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.map_or(Duration::ZERO, |until| {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_present = self.reign.is_none_or(|reign| reign == held.reign);
+        held.until.filter(|_| is_present).map_or(Duration::ZERO, |until| {
             until.saturating_duration_since(Instant::now())
         })
     }
@@ -62,9 +86,13 @@ impl Fence {
     /// Opens the fence until a time on our monotonic clock, or closes it. The election's to call. Tells whether it was
     /// open up to now: one that was not may have been met closed.
     pub fn hold_until(&self, until: Option<Instant>) -> bool {
-        let mut held = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *held, until);
-        before.is_some_and(|before| before > Instant::now())
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_held = held.until.is_some_and(|until| until > Instant::now());
+        if !is_held && until.is_some() {
+            held.reign += 1;
+        }
+        held.until = until;
+        is_held
     }
 }
 
@@ -99,5 +127,29 @@ mod tests {
         assert!(!fence.hold_until(later), "it had run out");
         assert!(fence.hold_until(None), "it was open");
         assert_eq!(Fence::open().allowance(request), Some(request));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reign_that_ended_does_not_come_back() {
+        let fence = Fence::leased(Duration::from_secs(60));
+        let request = Duration::from_secs(20);
+        let hold = || {
+            fence.hold_until(Some(Instant::now() + Duration::from_secs(60)));
+        };
+        hold();
+        let first = fence.of_this_reign();
+        tokio::time::advance(Duration::from_secs(30)).await;
+        hold();
+        assert_eq!(first.allowance(request), Some(request), "renewed in time");
+        tokio::time::advance(Duration::from_secs(61)).await;
+        hold();
+        assert_eq!(fence.allowance(request), Some(request));
+        assert_eq!(first.allowance(request), None, "another may have led in between");
+        assert!(!first.is_open());
+        let second = fence.of_this_reign();
+        fence.hold_until(None);
+        hold();
+        assert_eq!(second.allowance(request), None, "given up and taken anew");
+        assert_eq!(Fence::open().of_this_reign().allowance(request), Some(request));
     }
 }

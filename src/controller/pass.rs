@@ -15,9 +15,9 @@ use super::{
     removal, report,
 };
 use crate::{
-    act,
-    api::{BackupServer, BackupTask, Intent, IntentAction, Origin, Reason},
-    decide::{Act, Candidate, Decision, admit, decide},
+    act::{self, Fence},
+    api::{BackupServer, BackupTask, Intent, IntentAction, Reason},
+    decide::{Act, Decision, decide, queue},
     nas::{Client, TaskId},
     observe::{
         Admission, Answered, Bound, Claim, Inventory, Knowledge, Observation, Queue, ResultsByTask,
@@ -43,6 +43,7 @@ pub async fn pass<C: Cluster>(
     let memory = ctx.fleet.server(&key);
     let mut memory = memory.lock().await;
     let begun = ctx.now();
+    let fence = ctx.fence.of_this_reign();
     memory.follow(server).await;
     let server = newest_server(server, &mut memory);
     let tasks = newest_tasks(tasks, &mut memory);
@@ -55,7 +56,7 @@ pub async fn pass<C: Cluster>(
     }
     read::poll(ctx, &server, &mut memory, &tasks, begun).await;
     let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
-    let mut next = carry_out(ctx, &server, &mut memory, &tasks, &decisions).await;
+    let mut next = carry_out(ctx, &fence, &server, &mut memory, &tasks, &decisions).await;
     memory.active = decisions.iter().any(|(decision, _)| decision.active);
     report::server(ctx, &server, &mut memory, &bound).await;
     ctx.fleet.note(&key, &memory);
@@ -261,40 +262,14 @@ impl<'a> Look<'a> {
 /// Tasks that must wait for their turn.
 fn queued(server: &BackupServer, tasks: &[BackupTask], decided: &[Decided]) -> Vec<(usize, Admission)> {
     let limit = usize::try_from(server.spec.limits.max_concurrent_runs).unwrap_or(0);
-    let is_ours = |task: &BackupTask| {
-        task.status.as_ref().is_some_and(|status| {
-            status
-                .intent
-                .as_ref()
-                .is_some_and(|intent| intent.action == IntentAction::Backup)
-                || status
-                    .run
-                    .as_ref()
-                    .is_some_and(|run| run.origin != Origin::External)
-        })
-    };
-    let in_flight = tasks.iter().filter(|task| is_ours(task)).count();
-    let candidates = decided
-        .iter()
-        .enumerate()
-        .filter(|(_, (decision, _))| decision.wants_start)
-        .map(|(index, _)| Candidate {
-            index,
-            due: decided[index].0.due,
-            created: tasks[index].creation_timestamp().map(|time| time.0),
-            uid: uid(&tasks[index]),
-        })
-        .collect();
-    let (_, waiting) = admit(candidates, in_flight, limit);
-    waiting
-        .into_iter()
-        .map(|(index, position)| (index, Admission::Queued { position, limit }))
-        .collect()
+    let decisions: Vec<&Decision> = decided.iter().map(|(decision, _)| decision).collect();
+    queue(tasks, &decisions, limit)
 }
 
 /// Writes what was decided and sends what was recorded, side by side. Network.
 async fn carry_out<C: Cluster>(
     ctx: &Context<C>,
+    fence: &Fence,
     server: &BackupServer,
     memory: &mut Memory,
     tasks: &[BackupTask],
@@ -306,7 +281,7 @@ async fn carry_out<C: Cluster>(
         .map(|connection| connection.client.clone());
     let mut jobs = Vec::with_capacity(tasks.len());
     for (task, decided) in tasks.iter().zip(decided) {
-        jobs.push(carry_out_one(ctx, server, client.as_ref(), task, decided));
+        jobs.push(carry_out_one(ctx, fence, server, client.as_ref(), task, decided));
     }
     let done: Vec<Done> = stream::iter(jobs).buffer_unordered(AT_ONCE).collect().await;
     let mut next = Duration::MAX;
@@ -371,6 +346,7 @@ struct Done {
 /// One task: finalizer, status with its intent, the call. Network.
 async fn carry_out_one<C: Cluster>(
     ctx: &Context<C>,
+    fence: &Fence,
     server: &BackupServer,
     client: Option<&Client>,
     task: &BackupTask,
@@ -380,7 +356,7 @@ async fn carry_out_one<C: Cluster>(
         uid: uid(task),
         ..Done::default()
     };
-    if !ctx.fence.is_open() {
+    if !fence.is_open() {
         done.unwritten = true;
         return done;
     }
@@ -407,12 +383,13 @@ async fn carry_out_one<C: Cluster>(
             let request = server.spec.timeouts.request.get();
             let outcome = match intent.action {
                 IntentAction::Remove => {
-                    let (outcome, reserved) = removal::send(ctx, client, &object, intent, request).await;
+                    let (outcome, reserved) =
+                        removal::send(ctx, fence, client, &object, intent, request).await;
                     done.server_written = reserved;
                     outcome
                 }
                 IntentAction::Backup | IntentAction::Cancel => {
-                    act::send(client, intent, &ctx.fence, ctx.machine.clock, request).await
+                    act::send(client, intent, fence, ctx.machine.clock, request).await
                 }
             };
             ctx.metrics.mutation(intent.action, outcome.answered);

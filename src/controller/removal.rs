@@ -7,7 +7,7 @@ use kube::ResourceExt;
 
 use super::{Context, cluster::Cluster};
 use crate::{
-    act::{self, Outcome},
+    act::{self, Fence, Outcome},
     api::{BackupServer, BackupTask, Intent, Reason},
     decide::removal_clearance,
     nas::{Client, Mutation, TaskId},
@@ -21,12 +21,13 @@ use crate::{
 /// crash after it an intent that is settled by the lists.
 pub async fn send<C: Cluster>(
     ctx: &Context<C>,
+    fence: &Fence,
     client: &Client,
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
 ) -> (Outcome, Option<BackupServer>) {
-    match clear_and_send(ctx, client, recorded, intent, request).await {
+    match clear_and_send(ctx, fence, client, recorded, intent, request).await {
         Ok((outcome, reserved)) => (outcome, Some(reserved)),
         Err(why) => {
             tracing::warn!(task = recorded.name_any(), why, "the removal was withheld");
@@ -37,6 +38,7 @@ pub async fn send<C: Cluster>(
 
 async fn clear_and_send<C: Cluster>(
     ctx: &Context<C>,
+    fence: &Fence,
     client: &Client,
     recorded: &BackupTask,
     intent: &Intent,
@@ -111,7 +113,7 @@ async fn clear_and_send<C: Cluster>(
     // No network, no await: compared once more at the line of the call.
     clearance()?;
     Ok((
-        act::fire(armed, &ctx.fence, ctx.machine.clock, request).await,
+        act::fire(armed, fence, ctx.machine.clock, request).await,
         reserved,
     ))
 }

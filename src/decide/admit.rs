@@ -1,6 +1,13 @@
 //! Who may start now: one queue per server, oldest first, never more in flight than `limits.maxConcurrentRuns`.
 
 use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::Decision;
+use crate::{
+    api::{BackupTask, IntentAction, Origin},
+    observe::Admission,
+};
 
 /// A task that wants to start a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +45,43 @@ pub fn admit(
             .map(|(place, candidate)| (candidate.index, place + 1))
             .collect(),
     )
+}
+
+/// Which of a server's tasks must wait for their turn, each with its admission. `decisions` are those of `tasks`, as
+/// if all could start at once.
+#[must_use]
+pub fn queue(tasks: &[BackupTask], decisions: &[&Decision], limit: usize) -> Vec<(usize, Admission)> {
+    let decided = || tasks.iter().zip(decisions);
+    let in_flight = decided()
+        .filter(|(task, decision)| is_in_flight(task, decision))
+        .count();
+    let candidates = decided()
+        .enumerate()
+        .filter(|(_, (_, decision))| decision.wants_start)
+        .map(|(index, (task, decision))| Candidate {
+            index,
+            due: decision.due,
+            created: task.creation_timestamp().map(|time| time.0),
+            uid: task.uid().unwrap_or_else(|| task.name_any()),
+        })
+        .collect();
+    let (_, waiting) = admit(candidates, in_flight, limit);
+    waiting
+        .into_iter()
+        .map(|(index, position)| (index, Admission::Queued { position, limit }))
+        .collect()
+}
+
+/// Whether the task has a run of ours, or may have one.
+fn is_in_flight(task: &BackupTask, decision: &Decision) -> bool {
+    let intent = task.status.as_ref().and_then(|status| status.intent.as_ref());
+    let run = task.status.as_ref().and_then(|status| status.run.as_ref());
+    let is_asked_for = intent.is_some_and(|intent| intent.action == IntentAction::Backup);
+    let is_ours = run.is_some_and(|run| run.origin != Origin::External);
+    // A run that its object does not know of yet may be a former leader's, and the object older than its write.
+    let is_news = run.is_none() && decision.status.run.is_some();
+    // An intent that wants to start certainly has no run: it stands in the queue itself.
+    !decision.wants_start && (is_asked_for || is_ours || is_news)
 }
 
 #[cfg(test)]

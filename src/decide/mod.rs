@@ -1,5 +1,5 @@
 //! What is to be done about one task, and why not more: `decide` turns object, observation and time into the
-//! next status, at most one call, and the reason for waiting. `admit` then says for one server who may go.
+//! next status, at most one call, and the reason for waiting. `queue` then says for one server who has to wait.
 //!
 //! Invariant: pure. No async, no client, no clock, no randomness, no logging: the same input gives the same
 //! decision, which is what the table tests and the simulation rest on.
@@ -34,7 +34,7 @@ use crate::{
     observe::{Bound, Doing, Observation, Reach, doing},
 };
 
-pub use admit::{Candidate, admit};
+pub use admit::{Candidate, admit, queue};
 pub use removal::removal_clearance;
 pub use standing::{Standing, StandingKind};
 

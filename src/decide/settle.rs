@@ -175,6 +175,11 @@ impl Draft<'_> {
             self.status.intent = None;
             return None;
         }
+        // The write of an intent may arrive late, after another task was given its turn.
+        self.wants_start = true;
+        if let Some(wait) = self.queued() {
+            return Some(wait);
+        }
         self.call(
             intent.action,
             intent.attempt.saturating_add(1),

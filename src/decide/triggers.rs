@@ -36,8 +36,8 @@ impl Draft<'_> {
             return self.say(wait);
         }
         self.wants_start = true;
-        if let Admission::Queued { position, limit } = self.observed.admission {
-            return self.say(Standing::waiting(Reason::Queued, place_in_queue(position, limit)));
+        if let Some(wait) = self.queued() {
+            return self.say(wait);
         }
         if !self.observed.fresh {
             self.needs.fresh = true;
@@ -52,6 +52,16 @@ impl Draft<'_> {
                 Reason::BackupRequested,
                 "asking the NAS for a run",
             ));
+        }
+    }
+
+    /// Whether it is another task's turn.
+    pub(super) fn queued(&self) -> Option<Standing> {
+        match self.observed.admission {
+            Admission::Open => None,
+            Admission::Queued { position, limit } => {
+                Some(Standing::waiting(Reason::Queued, place_in_queue(position, limit)))
+            }
         }
     }
 

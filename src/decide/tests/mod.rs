@@ -11,6 +11,7 @@ mod cancel;
 mod fixtures;
 mod freshness;
 mod purity;
+mod queue;
 mod removal;
 mod requests;
 mod results;

@@ -4,7 +4,7 @@ use super::fixtures::*;
 use crate::{
     api::{ReceiptOutcome::*, *},
     nas::{ResultId, Task, job_action, status},
-    observe::{Answered, Claim, Inventory, Knowledge, Queue, ServerFacts},
+    observe::{Admission, Answered, Claim, Inventory, Knowledge, Queue, ServerFacts},
 };
 
 const AGAIN: Want = Want::Backup {
@@ -306,6 +306,16 @@ fn absence_after_an_unknown_answer() {
             object: asked().request("b"),
             knowledge: unknown(-60, Some(-30)),
             ..again()
+        },
+        Case {
+            name: "another task was given its turn meanwhile: the next attempt stands in the queue",
+            admission: Admission::Queued {
+                position: 1,
+                limit: 1,
+            },
+            knowledge: unknown(-60, Some(-30)),
+            reason: Reason::Queued,
+            ..waiting()
         },
         Case {
             name: "the NAS unreadable meanwhile: an old list proves nothing new",
