@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
 
 mod api_server;
+mod crowd;
 mod faults;
 mod judge;
 #[allow(dead_code, reason = "the quiet day is the test's")]
@@ -47,7 +48,17 @@ fn main() {
             of.never
         );
     }
-    println!();
+    let crowd = crowd::run(500, 5);
+    println!(
+        "\n500 tasks due at once, 5 at a time: {} at once at most, {} done once, {}\n",
+        crowd.most_at_once,
+        crowd.done,
+        if crowd.in_order {
+            "oldest first"
+        } else {
+            "OUT OF ORDER"
+        }
+    );
     let seed = number("SIMULATION_SEED", 1);
     let size = match number("SIMULATION_SECONDS", 0) {
         0 => sweep::Size::Whole(number("SIMULATION_DRAWS", 3)),

@@ -97,7 +97,7 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
     }
 }
 
-/// Backups in the ledger for the one token of a scenario under another protocol, an hour later.
+/// Backups in the ledger for the one token of a scenario under another protocol, 25 minutes later.
 pub fn backups_of(protocol: Protocol, scenario: &Scenario, plan: &Plan) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -114,7 +114,7 @@ pub fn backups_of(protocol: Protocol, scenario: &Scenario, plan: &Plan) -> usize
         let processes: Vec<_> = (0..PROCESSES)
             .map(|process| tokio::spawn(Arc::clone(&world).process(process)))
             .collect();
-        sleep(Duration::from_secs(3600)).await;
+        sleep(Duration::from_secs(1500)).await;
         for process in processes {
             process.abort();
         }

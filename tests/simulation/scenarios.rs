@@ -201,11 +201,15 @@ fn by_themselves() -> Vec<Scenario> {
                 &json!({ "triggers": { "schedule": "5,8 8 15 1 *", "startingDeadline": "10m" } }),
             )
         },
-        story(
-            "an age that is exceeded",
-            &json!({ "triggers": { "maxAge": "2h" } }),
-        ),
         Scenario {
+            nas: aged(-100_000),
+            ..story(
+                "an age that is exceeded",
+                &json!({ "triggers": { "maxAge": "26h" } }),
+            )
+        },
+        Scenario {
+            nas: aged(-26 * 3600 + 80),
             script: vec![(
                 1,
                 Do::Nas(Control::StartTask {
@@ -213,7 +217,6 @@ fn by_themselves() -> Vec<Scenario> {
                     origin: Origin::Schedule,
                 }),
             )],
-            nas: aged(-26 * 3600 + 80),
             backups: 0,
             ..story(
                 "an age that the NAS's own run satisfies",
@@ -377,4 +380,19 @@ fn strange_nas(token: &Value) -> Vec<Scenario> {
             ..story("a NAS clock hours behind", token)
         },
     ]
+}
+
+/// Tasks whose slots come in the first minutes, a few every minute, and a server with a limit.
+pub fn crowd(tasks: usize, limit: i32) -> (BackupServer, Vec<BackupTask>) {
+    let server = server(&json!({ "limits": { "maxConcurrentRuns": limit } }));
+    let tasks = (1..=tasks).map(|number| {
+        // The names are in another order than the slots.
+        let minute = 1 + (number * 7) % 10;
+        let schedule = format!("{minute} 8 15 1 *");
+        task(
+            i64::try_from(number).unwrap(),
+            &json!({ "triggers": { "schedule": schedule } }),
+        )
+    });
+    (server, tasks.collect())
 }
