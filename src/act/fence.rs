@@ -83,14 +83,16 @@ impl Fence {
         })
     }
 
-    /// Opens the fence until a time on our monotonic clock, or closes it. The election's to call.
-    pub fn hold_until(&self, until: Option<Instant>) {
+    /// Opens the fence until a time on our monotonic clock, or closes it. The election's to call. Tells whether it was
+    /// open up to now: one that was not may have been met closed.
+    pub fn hold_until(&self, until: Option<Instant>) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let is_held = held.until.is_some_and(|until| until > Instant::now());
         if !is_held && until.is_some() {
             held.reign += 1;
         }
         held.until = until;
+        is_held
     }
 }
 
@@ -121,6 +123,9 @@ mod tests {
         assert!(fence.is_open());
         tokio::time::advance(Duration::from_secs(20)).await;
         assert!(!fence.is_open());
+        let later = Some(Instant::now() + Duration::from_secs(60));
+        assert!(!fence.hold_until(later), "it had run out");
+        assert!(fence.hold_until(None), "it was open");
         assert_eq!(Fence::open().allowance(request), Some(request));
     }
 
@@ -128,7 +133,9 @@ mod tests {
     async fn a_reign_that_ended_does_not_come_back() {
         let fence = Fence::leased(Duration::from_secs(60));
         let request = Duration::from_secs(20);
-        let hold = || fence.hold_until(Some(Instant::now() + Duration::from_secs(60)));
+        let hold = || {
+            fence.hold_until(Some(Instant::now() + Duration::from_secs(60)));
+        };
         hold();
         let first = fence.of_this_reign();
         tokio::time::advance(Duration::from_secs(30)).await;

@@ -146,7 +146,12 @@ impl Election {
         match written {
             Ok(Ok(lease)) => {
                 record.own = Some(lease);
-                self.fence.hold_until(Some(before + self.duration));
+                if !self.fence.hold_until(Some(before + self.duration)) {
+                    // The Lease had run out (a pause, a slow API server) and nobody took it. A loop that met the closed
+                    // fence meanwhile sleeps until leadership is *gained*, so it has to be lost first.
+                    self.leading
+                        .send_if_modified(|leading| std::mem::replace(leading, false));
+                }
                 Some(self.duration / 3)
             }
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => {

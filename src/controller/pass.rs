@@ -290,9 +290,18 @@ async fn carry_out<C: Cluster>(
         written,
         sent,
         again,
+        unwritten,
         server_written,
     } in done
     {
+        if unwritten {
+            // What was read for that status is in no status: it has to be read again.
+            memory
+                .knowledge
+                .entry(uid.clone())
+                .or_default()
+                .history_read_behind = None;
+        }
         if let Some(task) = written {
             memory.written.insert(uid.clone(), task);
         }
@@ -330,6 +339,8 @@ struct Done {
     server_written: Option<BackupServer>,
     sent: Option<(String, act::Outcome)>,
     again: bool,
+    /// The status was to change and could not be written.
+    unwritten: bool,
 }
 
 /// One task: finalizer, status with its intent, the call. Network.
@@ -346,6 +357,7 @@ async fn carry_out_one<C: Cluster>(
         ..Done::default()
     };
     if !fence.is_open() {
+        done.unwritten = true;
         return done;
     }
     let mut object = task.clone();
@@ -447,5 +459,6 @@ fn not_written(mut done: Done, task: &BackupTask, error: &WriteError) -> Done {
         }
     }
     done.again = !matches!(error, WriteError::Gone);
+    done.unwritten = true;
     done
 }

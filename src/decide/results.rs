@@ -181,17 +181,21 @@ impl<'a> Draft<'a> {
     /// The run is over: receipts, result and history in the write that removes it.
     fn complete(&mut self, run: &Run, row: Option<&ResultRow>) {
         self.status.run = None;
-        if self
+        let outcome = self.outcome_of_run(run, row);
+        let is_cancel = self
             .status
             .intent
             .as_ref()
-            .is_some_and(|intent| intent.action == IntentAction::Cancel)
-        {
+            .is_some_and(|intent| intent.action == IntentAction::Cancel);
+        let is_hit = matches!(
+            outcome,
+            ReceiptOutcome::Canceled | ReceiptOutcome::DeadlineExceeded
+        );
+        if is_cancel && (is_hit || self.may_still_cancel_until().is_none()) {
             // Settled by the run's end; a run that follows was not the one to cancel.
             self.status.intent = None;
             self.act = Act::Nothing;
         }
-        let outcome = self.outcome_of_run(run, row);
         let id = row.map(|row| row.result_id.0);
         self.answer(&run.triggers, outcome, id);
         let ended_by_us = matches!(

@@ -1,7 +1,7 @@
 //! Settles the open intent from evidence (protocol, steps 5 and 6): what the NAS shows counts, the reply only
 //! where it says for certain that nothing was carried out.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Act, Draft, EVIDENCE_LIMIT, Standing, backoff};
@@ -363,6 +363,18 @@ impl Draft<'_> {
         Standing::waiting(Reason::CancelRequested, "asking the NAS to cancel the run")
     }
 
+    /// Until when an open cancel that nobody answered may still take effect: on the next run, were one started.
+    pub(super) fn may_still_cancel_until(&self) -> Option<Timestamp> {
+        let intent = self.status.intent.as_ref()?;
+        let call = self.observed.knowledge.call.as_ref()?;
+        let is_open = matches!(call.answered, Some(Answered::Unknown) | None);
+        if intent.action != IntentAction::Cancel || call.intent != intent.id || !is_open {
+            return None;
+        }
+        let over = call.settles_from + self.observed.server.settle;
+        (self.observed.inventory?.begun < over).then(|| status_time(over).0 + SignedDuration::from_secs(1))
+    }
+
     /// After the results were followed: a cancel whose run is over, or that finds the task idle, is done.
     pub(super) fn drop_finished_cancel(&mut self) {
         let Some(intent) = self.status.intent.clone() else {
@@ -370,6 +382,13 @@ impl Draft<'_> {
         };
         if intent.action != IntentAction::Cancel || self.status.run.is_some() || self.doing().is_run() {
             return;
+        }
+        if let Some(over) = self.may_still_cancel_until() {
+            self.wake_at(over);
+            return self.say(Standing::waiting(
+                Reason::CancelRequested,
+                format!("the run has ended; a cancel without an answer may hit another one until {over}"),
+            ));
         }
         let later = self
             .observed

@@ -379,14 +379,13 @@ impl Nas {
     pub(super) fn reboot(&mut self) {
         self.sessions.drop_all();
         self.enter_plain("rebooted", None, Origin::Person);
-        self.jobs.retain(|job| !job.is_waiting());
-        let active: Vec<Job> = self
+        // A queued run ends as an active one does: nothing that was accepted goes without a trace.
+        let runs = self
             .jobs
             .iter()
-            .filter(|job| job.is_active_run())
-            .cloned()
-            .collect();
-        for job in active {
+            .filter(|job| job.is_active_run() || job.is_waiting());
+        let runs: Vec<Job> = runs.cloned().collect();
+        for job in runs {
             self.log(job.task_id, 1138, 0, Some(&job), "");
             self.end_run(job.id, status::FAILURE);
         }

@@ -1,4 +1,4 @@
-//! Start-up and idle memory of the release binary with 200 tasks, on the real API server: `cargo bench`.
+//! Start-up and idle memory of the release binary with 200 tasks, on the real API server: `cargo bench --bench startup`.
 //! Prints one line per run; the figures belong to the machine they are made on.
 
 #![allow(clippy::unwrap_used, dead_code, unused_imports, missing_docs)]

@@ -360,7 +360,7 @@ fn full_task_status() -> Value {
         "resultId": 4711, "status": "Success", "statusCode": 2, "action": "Backup", "actionCode": 1,
         "activityUuid": "b9a9e7c0", "backupType": "PC", "backupTypeCode": 2, "startTime": time, "endTime": time,
         "transferredBytes": 1_073_741_824, "successCount": 1, "warningCount": 0, "errorCount": 0, "noneCount": 0,
-        "origin": "External",
+        "origin": "External", "clockSkewSeconds": 7, "seenInFlight": true,
     });
     let with = |extra: Value| {
         let mut result = result.clone();
@@ -394,7 +394,7 @@ fn full_task_status() -> Value {
         },
         "run": {
             "origin": "Request", "triggers": triggers, "resultId": 4712, "baselineResultId": 4711, "requestedAt": time,
-            "startedAt": time, "progress": { "percent": 42, "transferredBytes": 12 },
+            "startedAt": time, "clockSkewSeconds": 7, "stopping": "Deadline", "progress": { "percent": 42, "transferredBytes": 12 },
         },
         "receipts": {
             "request": receipt, "requestAnnotation": receipt, "cancel": receipt, "cancelAnnotation": receipt,
@@ -402,6 +402,9 @@ fn full_task_status() -> Value {
         },
         "nextRunTime": "2099-01-02T03:04:05Z",
         "nextAttemptTime": time,
+        "dueSince": time,
+        "retryAttempt": 2,
+        "unsettled": "5f2b",
         "refusals": 3,
         "lastResult": with(json!({ "devices": devices })),
         "lastSuccess": with(json!({ "devices": devices })),

@@ -1,6 +1,7 @@
 //! The Lease: one leader, handed over at once by a clean end, and only after its time by a kill.
 
 use abb_operator::simulator::Scenario;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::{
@@ -68,6 +69,29 @@ async fn a_paused_leader_comes_back_as_a_standby_and_sends_nothing() {
     assert_eq!(lab.effects("backup").len(), 1);
     eventually("the old leader knows", async || {
         (lab.operator.metric("abb_leader", &[]).await == Some(0.0)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_leader_paused_past_its_lease_goes_on_where_nobody_took_it() {
+    let mut lab = Lab::new("alone").await;
+    lab.server_reason("Connected").await;
+    lab.operator.signal("STOP");
+    eventually("the Lease runs out", async || {
+        let lease = lab.namespace.get("lease", "abb").await;
+        let renewed: Timestamp = lease["spec"]["renewTime"].as_str()?.parse().ok()?;
+        (Timestamp::now().duration_since(renewed) > SignedDuration::from_secs(7)).then_some(())
+    })
+    .await;
+    lab.operator.signal("CONT");
+    let lists = lab.requests("list");
+    eventually("it reads the NAS on", async || {
+        if lab.requests("list") > lists + 2 {
+            Ok(())
+        } else {
+            Err(lab.operator.log())
+        }
     })
     .await;
 }

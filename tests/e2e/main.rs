@@ -15,4 +15,5 @@ mod proxy;
 mod quiet;
 mod removal;
 mod runs;
+mod triggers;
 mod troubles;

@@ -223,6 +223,32 @@ fn a_cancel_is_settled_by_the_end_of_its_run() {
             ..over(NothingToCancel, Succeeded)
         },
         Case {
+            name: "a cancel nobody answered may still be on its way when the run has ended: nothing starts",
+            object: in_flight().request("b"),
+            nas: Some(lists(ended(result(11, status::SUCCESS)))),
+            knowledge: call(Some(Answered::Unknown), -59, None),
+            last_result: Some(11),
+            intent: true,
+            reason: Reason::CancelRequested,
+            wake: Some(at(2)),
+            ..over(NothingToCancel, Succeeded)
+        },
+        Case {
+            name: "after the settling time it cannot hit the next run any more",
+            object: in_flight().request("b"),
+            nas: Some(lists(ended(result(11, status::SUCCESS)))),
+            knowledge: call(Some(Answered::Unknown), -60, None),
+            last_result: Some(11),
+            act: Want::Backup {
+                attempt: 1,
+                baseline: 11,
+            },
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            request: Some(("b", Accepted)),
+            ..over(NothingToCancel, Succeeded)
+        },
+        Case {
             name: "the run that follows at once is not hit",
             nas: Some(lists(Task {
                 last_result: Some(result(11, status::SUCCESS)),

@@ -161,7 +161,7 @@ impl Protocol {
         let conflict = outdated && self.variant != Variant::Overwrite;
         state.replicas[number].jobs[task] = Job::Nothing;
         if reply == Reply::Answered && conflict {
-            return;
+            return Self::unwritten(state, number, task);
         }
         if reply != Reply::Answered {
             state.faults -= 1;
@@ -176,6 +176,9 @@ impl Protocol {
             Some(call) if reply == Reply::Answered => *job = Job::Sending(call),
             Some(call) => *job = Job::ReadingBack { call },
             None => {}
+        }
+        if call.is_none() && reply != Reply::Answered {
+            Self::unwritten(state, number, task);
         }
         if reply == Reply::Answered {
             state.replicas[number].views[task] = View {
@@ -217,7 +220,14 @@ impl Protocol {
                 current: true,
             };
             replica.jobs[task] = Job::Sending(call);
+        } else {
+            Self::unwritten(state, number, task);
         }
+    }
+
+    /// What was read for a status that was not written is in no status: it has to be read again.
+    fn unwritten(state: &mut State, number: usize, task: usize) {
+        state.replicas[number].memory[task].read_behind = None;
     }
 
     /// The line of the call: the fence is asked, the call made, its answer noted.

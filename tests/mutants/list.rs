@@ -1,0 +1,334 @@
+//! The mistakes: where each is made, and what stands there instead.
+
+/// One mistake.
+pub struct Mutant {
+    pub name: &'static str,
+    pub file: &'static str,
+    pub from: &'static str,
+    pub to: &'static str,
+}
+
+const fn mutant(name: &'static str, file: &'static str, from: &'static str, to: &'static str) -> Mutant {
+    Mutant { name, file, from, to }
+}
+
+const PASS: &str = "src/controller/pass.rs";
+const SETTLE: &str = "src/decide/settle.rs";
+const RESULTS: &str = "src/decide/results.rs";
+const REMOVAL: &str = "src/decide/removal.rs";
+const DUE: &str = "src/decide/due.rs";
+const DECIDE: &str = "src/decide/mod.rs";
+
+/// Every mistake.
+pub const MUTANTS: &[Mutant] = &[
+    mutant(
+        "the call goes out although its intent could not be written",
+        PASS,
+        "match record(ctx, &object, &decision.act).await {
+            Ok(written) => object = written,
+            Err(error) => return not_written(done, task, &error),
+        }",
+        "if let Ok(written) = record(ctx, &object, &decision.act).await { object = written; }",
+    ),
+    mutant(
+        "forced apply instead of compare-and-swap",
+        PASS,
+        "    let error = match ctx.cluster.write_task_status(object).await {",
+        "    let mut forced = object.clone();
+    if let Ok(Some(live)) = ctx.cluster.read_task(\"\", &object.name_any()).await {
+        forced.metadata.resource_version = live.metadata.resource_version;
+    }
+    let error = match ctx.cluster.write_task_status(&forced).await {",
+    ),
+    mutant(
+        "after a conflict any intent that stands there is taken for ours",
+        PASS,
+        "|recorded| recorded.id == intent.id",
+        "|recorded| !recorded.id.is_empty()",
+    ),
+    mutant(
+        "what was read for a status that was not written counts as read",
+        PASS,
+        "        if unwritten {",
+        "        if unwritten && false {",
+    ),
+    mutant(
+        "a timeout is taken for a failure",
+        "src/act/mod.rs",
+        "            Answered::Unknown\n        }\n    };",
+        "            Answered::NotDispatched\n        }\n    };",
+    ),
+    mutant(
+        "the HTTP client sends again when the connection breaks",
+        "src/nas/armed.rs",
+        "let exchange = async { answer.await.map_or(Received::Broken, Received::of) };",
+        "let form = mutation.request().body(Some(&session.sid));
+                let again = carrier.carry(ENTRY, form, session.token.as_ref().and_then(|t| t.to_str().ok()).map(str::to_owned));
+                let exchange = async {
+                    match answer.await {
+                        Some(answer) => Received::of(answer),
+                        None => again.await.map_or(Received::Broken, Received::of),
+                    }
+                };",
+    ),
+    mutant(
+        "no look at the Lease before a call",
+        "src/act/fence.rs",
+        "(self.remaining() > allowance).then_some(allowance)",
+        "Some(allowance)",
+    ),
+    mutant(
+        "no read of the NAS between trigger and call",
+        "src/decide/triggers.rs",
+        "        if !self.observed.fresh {",
+        "        if !self.observed.fresh && false {",
+    ),
+    mutant(
+        "a token is not receipted with its intent",
+        "src/decide/triggers.rs",
+        "            self.accept(&triggers);\n            self.look_ahead();",
+        "            self.look_ahead();",
+    ),
+    mutant(
+        "an intent that is found is sent on",
+        SETTLE,
+        "            Some(Answered::Unknown) | None => match self.absence(call) {
+                Absence::Proven => self.again(intent),",
+        "            None => self.again(intent),
+            Some(Answered::Unknown) => match self.absence(call) {
+                Absence::Proven => self.again(intent),",
+    ),
+    mutant(
+        "absence after an applied answer leads to a second call",
+        SETTLE,
+        "            Some(Answered::Applied) => Some(Standing::waiting(
+                Reason::BackupRequested,",
+        "            Some(Answered::Applied) if self.absence(call) == Absence::Proven => self.again(intent),
+            Some(Answered::Applied) => Some(Standing::waiting(
+                Reason::BackupRequested,",
+    ),
+    mutant(
+        "one read without a trace is enough",
+        SETTLE,
+        "if is_seen && inventory.begun.duration_since(first) * 2 >= settle =>",
+        "if is_seen && inventory.begun >= first =>",
+    ),
+    mutant(
+        "absence counts before the settling time is over",
+        SETTLE,
+        "        if inventory.begun < over {
+            self.wake_at(over);
+            return Absence::Open;",
+        "        if inventory.begun < call.settles_from {
+            self.wake_at(over);
+            return Absence::Open;",
+    ),
+    mutant(
+        "a queue that cannot be read counts as an empty one",
+        SETTLE,
+        "                Absence::Unprovable\n            }",
+        "                Absence::Proven\n            }",
+    ),
+    mutant(
+        "another NAS under the address settles the intent",
+        SETTLE,
+        "        if self.is_other_nas(&intent) {",
+        "        if self.is_other_nas(&intent) && false {",
+    ),
+    mutant(
+        "a run that was active before the call is taken for its run",
+        SETTLE,
+        "        !intent.baseline_run_active && after && seen.is_certain_run()",
+        "        after && seen.is_certain_run()",
+    ),
+    mutant(
+        "a list older than the intent shows its run",
+        SETTLE,
+        "is_some_and(|inventory| inventory.begun >= intent.recorded_at.0);
+        let seen = self.doing();",
+        "is_some_and(|inventory| inventory.complete);
+        let seen = self.doing();",
+    ),
+    mutant(
+        "a cancel without an answer is not waited out",
+        SETTLE,
+        "        if intent.action != IntentAction::Cancel || call.intent != intent.id || !is_open {",
+        "        if intent.action == IntentAction::Cancel || call.intent != intent.id || !is_open {",
+    ),
+    mutant(
+        "a refusal that passes ends the token",
+        SETTLE,
+        "        let passes = meaning.is_passing_refusal();",
+        "        let passes = meaning.is_passing_refusal() && false;",
+    ),
+    mutant(
+        "further attempts take a new baseline",
+        DECIDE,
+        "baseline.map_or(known, |first| first.baseline_result_id)",
+        "known",
+    ),
+    mutant(
+        "Plan sends",
+        DECIDE,
+        "        if self.observed.server.mode == Mode::Plan {",
+        "        if self.observed.server.mode == Mode::Plan && false {",
+    ),
+    mutant(
+        "a suspended object sends",
+        DECIDE,
+        "        if self.object.is_suspended() {",
+        "        if self.object.is_suspended() && false {",
+    ),
+    mutant(
+        "the younger of two objects acts as well",
+        DECIDE,
+        "        if let Some(owner) = &self.observed.claim.owner {",
+        "        if let Some(owner) = self.observed.claim.owner.as_ref().filter(|_| false) {",
+    ),
+    mutant(
+        "the last result of a version deletion is taken for a backup",
+        RESULTS,
+        "seen.filter(|row| row.is_backup()).collect()",
+        "seen.collect()",
+    ),
+    mutant(
+        "an unknown result code is a success",
+        RESULTS,
+        "            _ => ReceiptOutcome::ResultUnknown,
+        }
+    }
+
+    /// Finished results",
+        "            _ => ReceiptOutcome::Succeeded,
+        }
+    }
+
+    /// Finished results",
+    ),
+    mutant(
+        "the newest row above the baseline is the run's, not the first",
+        RESULTS,
+        "None => rows.iter().rfind(|row| row.result_id.0 > above),",
+        "None => rows.iter().find(|row| row.result_id.0 > above),",
+    ),
+    mutant(
+        "a run cancelled for its deadline counts as cancelled only",
+        RESULTS,
+        "(ReceiptOutcome::Canceled, Some(StopReason::Deadline)) => ReceiptOutcome::DeadlineExceeded,",
+        "(ReceiptOutcome::Canceled, Some(StopReason::Deadline)) => ReceiptOutcome::Canceled,",
+    ),
+    mutant(
+        "a cancel token is taken again in every pass",
+        "src/decide/cancel.rs",
+        "            if !known {",
+        "            if !known || true {",
+    ),
+    mutant(
+        "a cancel token of an earlier life of the object cancels",
+        "src/decide/cancel.rs",
+        "        if self.first_sight || self.is_latched() {",
+        "        if self.is_latched() {",
+    ),
+    mutant(
+        "a removal is not compared with its confirmation",
+        REMOVAL,
+        "    if removal.confirm.as_deref() != Some(key) {",
+        "    if removal.confirm.is_none() {",
+    ),
+    mutant(
+        "locked versions are removed",
+        REMOVAL,
+        "        if locked > 0 {",
+        "        if locked > 1000 {",
+    ),
+    mutant(
+        "removal.notAfter is not looked at",
+        REMOVAL,
+        "is_some_and(|limit| limit.0 < now) {
+        return Err((
+            Reason::RemovalNotAllowed,",
+        "is_some_and(|limit| limit.0 < Timestamp::MIN) {
+        return Err((
+            Reason::RemovalNotAllowed,",
+    ),
+    mutant(
+        "a task that a successor declares is removed",
+        REMOVAL,
+        "        if let Some(other) = &self.observed.claim.other {",
+        "        if let Some(other) = self.observed.claim.other.as_ref().filter(|_| false) {",
+    ),
+    mutant(
+        "one list without the task means that it is gone",
+        "src/decide/settle_removal.rs",
+        "        inventory.begun >= over
+    }",
+        "        inventory.begun >= since
+    }",
+    ),
+    mutant(
+        "a bound object follows its name, not its identity",
+        "src/observe/bind.rs",
+        "    let Some(key) = key else {
+        return only(&matches);",
+        "    let Some(key) = key.filter(|_| false) else {
+        return only(&matches);",
+    ),
+    mutant(
+        "slots before the object was seen exist",
+        DUE,
+        ".and_then(|calendar| calendar.next_after(self.now));",
+        ".and_then(|calendar| calendar.next_after(self.now - SignedDuration::from_hours(24)));",
+    ),
+    mutant(
+        "every missed slot is caught up",
+        DUE,
+        "            let slot = if calendar.due(&uid, newest) <= self.now {
+                newest",
+        "            let slot = if calendar.due(&uid, newest) <= self.now {
+                next",
+    ),
+    mutant(
+        "startingDeadline is not looked at",
+        DUE,
+        "            if limit.is_some_and(|limit| limit < self.now) {",
+        "            if limit.is_some_and(|limit| limit < Timestamp::MIN) {",
+    ),
+    mutant(
+        "a retry does not wait for its time",
+        DUE,
+        "        if at > self.now {
+            self.expect_attempt(at);",
+        "        if at > self.now && attempt > 1000 {
+            self.expect_attempt(at);",
+    ),
+    mutant(
+        "what comes by itself goes on after an unknown outcome",
+        DUE,
+        "        let is_held = self.status.unsettled.is_some();",
+        "        let is_held = false;",
+    ),
+    mutant(
+        "an age counts from the end of the run",
+        "src/decide/freshness.rs",
+        "result.start_time.as_ref().or(result.end_time.as_ref())?.0;",
+        "result.end_time.as_ref().or(result.start_time.as_ref())?.0;",
+    ),
+    mutant(
+        "NAS times are taken for ours",
+        "src/decide/freshness.rs",
+        "SignedDuration::from_secs(skew.unwrap_or(0))",
+        "SignedDuration::from_secs(skew.unwrap_or(0) * 0)",
+    ),
+    mutant(
+        "maxConcurrentRuns does not count what is in flight",
+        "src/decide/admit.rs",
+        "limit.saturating_sub(in_flight)",
+        "limit.saturating_sub(in_flight * 0)",
+    ),
+    mutant(
+        "the youngest in the queue goes first",
+        "src/decide/admit.rs",
+        ".cmp(&(b.due, b.created, &b.uid)));",
+        ".cmp(&(b.due, b.created, &b.uid)).reverse());",
+    ),
+];

@@ -1,0 +1,233 @@
+//! One run: a scenario under a plan, to the end. The same two give the same run on every machine.
+
+use std::{sync::Arc, time::Duration};
+
+use abb_operator::{
+    api::{IntentAction, State},
+    clock::Clock,
+    simulator::Nas,
+};
+use jiff::SignedDuration;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    api_server::ApiServer,
+    faults::Plan,
+    scenarios::{self, Do, Scenario},
+    weak::Protocol,
+    world::{PROCESSES, World},
+};
+
+/// Simulated time within which everything must be settled once nothing goes wrong any more.
+const PATIENCE: Duration = Duration::from_secs(8 * 3600);
+/// Simulated time after that in which nothing may be written or sent.
+const QUIET: Duration = Duration::from_secs(600);
+
+/// What came of a run.
+pub struct Outcome {
+    /// Calls made.
+    pub steps: u64,
+    /// The first thing that must not be.
+    pub violation: Option<String>,
+    /// Tokens whose outcome could not be found out.
+    pub unknown: u32,
+    /// What happened, where it was asked for.
+    pub trace: Vec<String>,
+}
+
+/// Runs a scenario under a plan.
+pub fn run(scenario: &Scenario, plan: &Plan, traced: bool) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(under(scenario, plan, traced, QUIET))
+}
+
+/// The same with a longer quiet time at the end.
+pub fn run_quietly_for(scenario: &Scenario, quiet: Duration) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(under(scenario, &Plan::default(), false, quiet))
+}
+
+async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) -> Outcome {
+    let begin = scenarios::start();
+    let clock = Clock::starting_at(begin);
+    let nas = Nas::new(scenario.nas.clone(), 1.0, begin).unwrap();
+    // A Lease that nobody renewed yet; the objects are a moment old.
+    let before = begin - SignedDuration::from_secs(1);
+    let api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
+    let world = World::new(api, nas, clock, Protocol::Ours, plan.clone(), traced);
+    let processes: Vec<_> = (0..PROCESSES)
+        .map(|process| tokio::spawn(Arc::clone(&world).process(process)))
+        .collect();
+    let ended = tell(&world, scenario, quiet).await;
+    for process in processes {
+        process.abort();
+    }
+    let mut state = world.lock();
+    let mut unknown = 0;
+    if let Err(why) = ended {
+        state.judge.violation.get_or_insert(why);
+    } else {
+        let tasks: Vec<_> = state.api.now().tasks.values().cloned().collect();
+        for task in tasks {
+            unknown += state.judge.at_the_end(&task);
+        }
+    }
+    let asked = state.judge.asks.iter().filter(|ask| ask.is(IntentAction::Backup));
+    let backups: usize = asked.map(|ask| ask.effects as usize).sum();
+    if plan.faults.is_empty()
+        && unknown == 0
+        && state.judge.violation.is_none()
+        && backups != scenario.backups
+    {
+        state.judge.violation = Some(format!("{backups} runs where {} were to be", scenario.backups));
+    }
+    Outcome {
+        steps: state.steps,
+        violation: state.judge.violation.clone(),
+        unknown,
+        trace: state.trace.take().unwrap_or_default(),
+    }
+}
+
+/// Backups in the ledger for the one token of a scenario under another protocol, an hour later.
+pub fn backups_of(protocol: Protocol, scenario: &Scenario, plan: &Plan) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let begin = scenarios::start();
+        let clock = Clock::starting_at(begin);
+        let nas = Nas::new(scenario.nas.clone(), 1.0, begin).unwrap();
+        let before = begin - SignedDuration::from_secs(1);
+        let api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
+        let world = World::new(api, nas, clock, protocol, plan.clone(), false);
+        let processes: Vec<_> = (0..PROCESSES)
+            .map(|process| tokio::spawn(Arc::clone(&world).process(process)))
+            .collect();
+        sleep(Duration::from_secs(3600)).await;
+        for process in processes {
+            process.abort();
+        }
+        let state = world.lock();
+        let nas = state.nas.lock();
+        nas.ledger()
+            .iter()
+            .filter(|effect| effect.kind == "backup")
+            .count()
+    })
+}
+
+/// Tells the story, waits until all is settled, and then until it has been quiet for a while.
+async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Result<(), String> {
+    let begun = Instant::now();
+    for (second, deed) in &scenario.script {
+        tokio::time::sleep_until(begun + Duration::from_secs(*second)).await;
+        carry_out(world, deed);
+    }
+    let scheduled = begun + Duration::from_secs(scenario.lasts);
+    let mut settled_since: Option<(Instant, u64, usize)> = None;
+    loop {
+        sleep(Duration::from_secs(5)).await;
+        if let Some(violation) = &world.lock().judge.violation {
+            return Err(violation.clone());
+        }
+        let is_settled = Instant::now() > scheduled && world.is_calm() && is_settled(world, scenario);
+        let (writes, mutations) = marks(world);
+        match settled_since {
+            _ if !is_settled => settled_since = None,
+            None => settled_since = Some((Instant::now(), writes, mutations)),
+            Some((since, old_writes, old_mutations)) => {
+                // What was in a watch's lag or in a process's sleep may still come in the first minutes.
+                let grace = Duration::from_secs(300);
+                let passed = since.elapsed();
+                if passed <= grace {
+                    settled_since = Some((since, writes, mutations));
+                } else if (writes, mutations) != (old_writes, old_mutations) {
+                    return Err(format!(
+                        "I6: {} writes and {} calls after all was settled",
+                        writes - old_writes,
+                        mutations - old_mutations
+                    ));
+                } else if passed > grace + quiet {
+                    return Ok(());
+                }
+            }
+        }
+        if begun.elapsed() > PATIENCE + quiet {
+            let state = world.lock();
+            let tasks: Vec<String> = state
+                .api
+                .now()
+                .tasks
+                .values()
+                .map(|task| super::world::brief(task))
+                .collect();
+            return Err(format!("I2: not settled after {PATIENCE:?}: {tasks:?}"));
+        }
+    }
+}
+
+fn carry_out(world: &Arc<World>, deed: &Do) {
+    let now = world.clock.now();
+    match deed {
+        Do::Edit(name, change) => {
+            world.note(|| format!("      user edits {name}"));
+            world.lock().api.edit(name, now, change);
+        }
+        Do::Delete(name) => {
+            world.note(|| format!("      user deletes {name}"));
+            world.lock().api.delete(name, now);
+        }
+        Do::Nas(control) => world.control(control.clone()),
+    }
+    world.wake();
+}
+
+fn marks(world: &Arc<World>) -> (u64, usize) {
+    let state = world.lock();
+    let nas = state.nas.lock();
+    let is_call = |method: &str| matches!(method, "backup" | "cancel" | "remove");
+    let calls = nas
+        .requests()
+        .iter()
+        .filter(|request| is_call(&request.method))
+        .count();
+    (state.api.writes, calls)
+}
+
+/// Whether nothing is open: no call, no run, no token without an end.
+fn is_settled(world: &Arc<World>, scenario: &Scenario) -> bool {
+    let state = world.lock();
+    let tasks = &state.api.now().tasks;
+    tasks.values().all(|task| {
+        let Some(status) = &task.status else { return false };
+        let receipts = status.receipts.clone().unwrap_or_default();
+        let token = &task.spec.triggers.request;
+        let answered = token.as_ref().is_none_or(|token| {
+            receipts
+                .request
+                .as_ref()
+                .is_some_and(|receipt| receipt.token == *token && receipt.outcome.is_final())
+        });
+        let cancel = task.spec.cancel.as_ref().is_none_or(|cancel| {
+            receipts
+                .cancel
+                .as_ref()
+                .is_some_and(|r| r.token == cancel.request && r.outcome.is_final())
+        });
+        let open = status.intent.is_some() || status.run.is_some() || status.due_since.is_some();
+        let waits = status.next_attempt_time.is_some() || status.retry_attempt.is_some();
+        let removing = scenario.ends == State::Removed && status.state != Some(State::Removed);
+        answered && cancel && !open && !waits && !removing && task.metadata.deletion_timestamp.is_none()
+    })
+}
