@@ -79,6 +79,9 @@ fn main() {
         report.unknown,
         report.violations.len()
     );
+    for (scenario, plan) in report.undecided.iter().take(20) {
+        println!("of unknown outcome: scenario {scenario}, {plan}");
+    }
     for (scenario, plan, violation) in report.violations.iter().take(20) {
         println!("scenario {scenario}, {plan}: {violation}");
     }

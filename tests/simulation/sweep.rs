@@ -40,6 +40,9 @@ pub struct Report {
     pub seconds: f64,
     /// Runs and tokens of unknown outcome by scenario.
     pub by_scenario: BTreeMap<&'static str, (usize, u32)>,
+    /// The runs with a token of unknown outcome.
+    #[allow(dead_code, reason = "the whole prints them")]
+    pub undecided: Vec<(usize, Plan)>,
     /// Scenario, plan, violation.
     pub violations: Vec<(usize, Plan, String)>,
 }
@@ -222,6 +225,9 @@ pub fn sweep(size: Size, seed: u64) -> Report {
                     let of = report.by_scenario.entry(scenarios[*index].name).or_default();
                     of.0 += 1;
                     of.1 += outcome.unknown;
+                    if outcome.unknown > 0 {
+                        report.undecided.push((*index, plan.clone()));
+                    }
                     if let Some(violation) = outcome.violation {
                         report.violations.push((*index, plan.clone(), violation));
                     }
