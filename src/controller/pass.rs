@@ -314,6 +314,7 @@ async fn carry_out<C: Cluster>(
                 answered: Some(outcome.answered),
                 settles_from: outcome.deadline,
                 first_absence: None,
+                unreadable_since: None,
             };
             memory.knowledge.entry(uid).or_default().call = Some(call);
             // What the answer itself settles needs no poll.

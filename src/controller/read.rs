@@ -192,14 +192,10 @@ pub async fn details(
     let inventory = memory.inventory.clone();
     for want in wanting.iter().filter(|want| want.results) {
         let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
-        if unreadable.contains(&want.id) {
-            // Not an empty history: what is behind it stays unknown.
-            knowledge.history_unreadable = true;
-        } else {
-            let task = inventory.as_ref().and_then(|inventory| inventory.task(want.id));
-            knowledge.history_read_behind = task
-                .and_then(|task| task.last_result.as_ref())
-                .map(|row| row.result_id);
+        if let Some(inventory) = &inventory {
+            let last = inventory.task(want.id).and_then(|task| task.last_result.as_ref());
+            let readable = !unreadable.contains(&want.id);
+            knowledge.note_history(inventory, last.map(|row| row.result_id), readable);
         }
     }
 }

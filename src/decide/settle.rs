@@ -268,7 +268,7 @@ impl Draft<'_> {
 
     /// Absence in two reads: both begun after the settling time started, at least half of it apart, the second
     /// not before it is over, queue and history readable (protocol, step 6). What cannot be read is given as long
-    /// again before it counts as unprovable: one failed read must not cost a run.
+    /// again, and must have failed in two reads that far apart: one failed read must not cost a run.
     pub(super) fn absence(&mut self, call: &Call) -> Absence {
         let settle = self.observed.server.settle;
         let over = call.settles_from + settle;
@@ -287,7 +287,12 @@ impl Draft<'_> {
                 Absence::Proven
             }
             (Queue::Read(_), _) if is_seen => Absence::Open,
-            (Queue::Unreadable | Queue::Read(_), _) if inventory.begun >= over + settle => {
+            (Queue::Unreadable | Queue::Read(_), _)
+                if inventory.begun >= over + settle
+                    && call
+                        .unreadable_since
+                        .is_some_and(|since| inventory.begun.duration_since(since) >= settle) =>
+            {
                 Absence::Unprovable
             }
             (Queue::Unreadable | Queue::Read(_) | Queue::NotAsked, _) => Absence::Open,

@@ -36,6 +36,14 @@ pub struct Call {
     pub settles_from: Timestamp,
     /// Beginning of the first read after that which showed no trace of the call.
     pub first_absence: Option<Timestamp>,
+    /// Beginning of the first read after that since when the queue or the history cannot be read.
+    pub unreadable_since: Option<Timestamp>,
+}
+
+impl Call {
+    fn note_unreadable(&mut self, inventory: &Inventory) {
+        self.unreadable_since = self.unreadable_since.or(Some(inventory.begun));
+    }
 }
 
 /// What this process remembers about one object.
@@ -66,6 +74,7 @@ impl Knowledge {
                     answered: None,
                     settles_from: now,
                     first_absence: None,
+                    unreadable_since: None,
                 };
                 self.call = Some(call);
             }
@@ -104,8 +113,40 @@ impl Knowledge {
                 // What is not listed cannot show a run: no trace of anything.
                 Some(_) | None => None,
             };
+            match &inventory.queue {
+                Queue::Unreadable => call.note_unreadable(inventory),
+                Queue::Read(_) if !hides_history(bound) => call.unreadable_since = None,
+                // The read of the history decides.
+                Queue::Read(_) | Queue::NotAsked => {}
+            }
         }
     }
+
+    /// Notes whether the history behind an inventory could be read.
+    pub fn note_history(&mut self, inventory: &Inventory, last: Option<ResultId>, readable: bool) {
+        // Not an empty history: what is behind it stays unknown.
+        self.history_unreadable = !readable;
+        if readable {
+            self.history_read_behind = last;
+        }
+        if let Some(call) = &mut self.call
+            && inventory.begun >= call.settles_from
+        {
+            match &inventory.queue {
+                Queue::Read(_) if readable => call.unreadable_since = None,
+                _ if !readable => call.note_unreadable(inventory),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether the newest result is of another kind, so that a backup may be hidden behind it.
+fn hides_history(bound: &Bound<'_>) -> bool {
+    let Bound::To(task) = bound else {
+        return true;
+    };
+    task.last_result.as_ref().is_some_and(|last| !last.is_backup())
 }
 
 /// Whether what the task is doing may be the work of its open call.

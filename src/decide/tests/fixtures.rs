@@ -390,9 +390,17 @@ pub fn call(answered: Option<Answered>, settles_from: i64, first_absence: Option
             answered,
             settles_from: at(settles_from),
             first_absence: first_absence.map(at),
+            unreadable_since: None,
         }),
         ..Knowledge::default()
     }
+}
+
+/// The same, with neither queue nor history readable since some second.
+pub fn unreadable_since(second: i64, mut knowledge: Knowledge) -> Knowledge {
+    let call = knowledge.call.as_mut().expect("a call");
+    call.unreadable_since = Some(at(second));
+    knowledge
 }
 
 pub fn answered(answered: Answered) -> Knowledge {

@@ -470,7 +470,7 @@ fn a_remove_that_may_be_working_is_never_sent_again() {
             nas: Some(with_queue(row(), Queue::Unreadable)),
             reason: Reason::OutcomeUnknown,
             conditions: &[(ConditionType::Stalled, "True", Reason::OutcomeUnknown)],
-            ..working(unknown(-120, Some(-100)))
+            ..working(unreadable_since(-60, unknown(-120, Some(-100))))
         },
         Case {
             name: "accepted and still there a second before 24h: it waits",

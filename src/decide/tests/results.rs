@@ -513,6 +513,60 @@ fn reads_that_prove_an_absence() {
 }
 
 #[test]
+fn since_when_an_open_call_finds_nothing_readable() {
+    let unreadable = |task| with_queue(task, Queue::Unreadable);
+    let hidden = || ended(deletion(12));
+    let (kept, new, none) = (Some(at(-30)), Some(at(0)), None);
+    // name, read, whether the history behind it could be read where it was asked for, before, after.
+    for (name, seen, history, before, after) in [
+        ("an unreadable queue sets it", unreadable(row()), None, none, new),
+        ("and keeps it", unreadable(row()), None, kept, kept),
+        ("a readable queue ends it", lists(row()), None, kept, none),
+        (
+            "not where the history is hidden",
+            lists(hidden()),
+            None,
+            kept,
+            kept,
+        ),
+        ("which is read", lists(hidden()), Some(true), kept, none),
+        ("or not", lists(hidden()), Some(false), kept, kept),
+        ("for the first time", lists(hidden()), Some(false), none, new),
+        (
+            "a history alone does not end it",
+            unreadable(hidden()),
+            Some(true),
+            kept,
+            kept,
+        ),
+        (
+            "a task that is not listed shows nothing",
+            inventory(vec![]),
+            None,
+            kept,
+            kept,
+        ),
+        (
+            "a queue that was not asked for neither",
+            with_queue(row(), Queue::NotAsked),
+            None,
+            kept,
+            kept,
+        ),
+    ] {
+        let object = asked();
+        let mut knowledge = call(None, -60, None);
+        knowledge.call.as_mut().unwrap().unreadable_since = before;
+        let bound = crate::observe::bind(&object, Some(&seen), Some("S1"));
+        knowledge.note(&object, &bound, &seen);
+        if let Some(readable) = history {
+            knowledge.note_history(&seen, None, readable);
+        }
+        assert_eq!(knowledge.call.unwrap().unreadable_since, after, "{name}");
+    }
+}
+
+#[test]
 fn the_last_result_says_more_than_the_same_row_of_the_history() {
     let full = ResultRow {
         transferred_bytes: Some(4096),

@@ -218,13 +218,25 @@ fn absence_after_an_unknown_answer() {
         Case {
             name: "a queue that cannot be read is given as long again",
             nas: Some(with_queue(row(), Queue::Unreadable)),
-            knowledge: unknown(-119, Some(-80)),
+            knowledge: unreadable_since(-119, unknown(-119, Some(-80))),
+            ..waiting()
+        },
+        Case {
+            name: "however long ago the call was: one failed read proves nothing",
+            nas: Some(with_queue(row(), Queue::Unreadable)),
+            knowledge: unreadable_since(0, unknown(-3600, None)),
+            ..waiting()
+        },
+        Case {
+            name: "nor do two that follow each other closely",
+            nas: Some(with_queue(row(), Queue::Unreadable)),
+            knowledge: unreadable_since(-59, unknown(-3600, None)),
             ..waiting()
         },
         Case {
             name: "then nobody can tell",
             nas: Some(with_queue(row(), Queue::Unreadable)),
-            knowledge: unknown(-120, Some(-80)),
+            knowledge: unreadable_since(-60, unknown(-120, Some(-80))),
             intent: false,
             reason: Reason::OutcomeUnknown,
             state: State::Idle,
@@ -241,7 +253,7 @@ fn absence_after_an_unknown_answer() {
             nas: Some(lists(ended(deletion(12)))),
             knowledge: Knowledge {
                 history_unreadable: true,
-                ..unknown(-119, Some(-80))
+                ..unreadable_since(-119, unknown(-119, Some(-80)))
             },
             ..waiting()
         },
@@ -250,7 +262,7 @@ fn absence_after_an_unknown_answer() {
             nas: Some(lists(ended(deletion(12)))),
             knowledge: Knowledge {
                 history_unreadable: true,
-                ..unknown(-120, Some(-80))
+                ..unreadable_since(-60, unknown(-120, Some(-80)))
             },
             intent: false,
             reason: Reason::OutcomeUnknown,

@@ -184,6 +184,7 @@ pub fn knowledge(task: usize, memory: &Memory) -> Knowledge {
         }),
         settles_from: at(call.settles_from),
         first_absence: call.first_absence.map(at),
+        unreadable_since: None,
     });
     Knowledge {
         call,
@@ -204,6 +205,10 @@ pub fn memory(task: usize, knowledge: &Knowledge) -> Memory {
     assert!(
         absent_since.is_none() && !history_unreadable,
         "every task is listed and readable"
+    );
+    assert!(
+        call.as_ref().is_none_or(|call| call.unreadable_since.is_none()),
+        "queue and history are readable"
     );
     let call = call.as_ref().map(|call| Call {
         intent: call.intent.parse().unwrap(),
