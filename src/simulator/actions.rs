@@ -2,7 +2,8 @@
 //! unknown the behaviour of the scenario decides.
 
 use super::behaviour::{
-    BackupWhileRunning, CancelIdle, CancelWaiting, RemoveRunning, ResultRowAt, UnknownTask,
+    AgentOffline, BackupWhileRunning, CancelIdle, CancelWaiting, RemoveRunning, ResultRowAt, UnknownTask,
+    WindowClosed,
 };
 use super::call::{Answer, ApiCall, Failure};
 use super::core::Nas;
@@ -83,6 +84,21 @@ impl Nas {
             .is_some_and(|task| !task.allows_manual_backup())
         {
             return Err(1209);
+        }
+        let is = |state: fn(&super::tasks::Task) -> bool| self.tasks.get(&task_id).is_some_and(state);
+        let behaviour = &self.scenario.behaviour;
+        if is(|task| !task.window_open) {
+            match behaviour.window_closed {
+                WindowClosed::Error1104 => return Err(1104),
+                WindowClosed::Error1105 => return Err(1105),
+                WindowClosed::LogOnly => {
+                    self.log(task_id, 1124, 1, None, user);
+                    return Ok(());
+                }
+            }
+        }
+        if is(|task| !task.agent_online) && behaviour.agent_offline == AgentOffline::Error5001 {
+            return Err(5001);
         }
         if self.jobs.iter().any(|job| job.task_id == task_id) {
             match self.scenario.behaviour.backup_while_running {

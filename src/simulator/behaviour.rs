@@ -16,6 +16,10 @@ use super::Error;
 pub struct Behaviour {
     /// Answer to `backup` while a run of the task is queued or active.
     pub backup_while_running: BackupWhileRunning,
+    /// What becomes of `backup` while the agents of the task are offline.
+    pub agent_offline: AgentOffline,
+    /// Answer to `backup` outside the backup window of the task.
+    pub window_closed: WindowClosed,
     /// Answer to `cancel` of a task that is idle.
     pub cancel_idle: CancelIdle,
     /// Seconds from `cancel` to the end of the run; shortened by the time scale. A run that would end by
@@ -55,6 +59,8 @@ impl Default for Behaviour {
     fn default() -> Self {
         Self {
             backup_while_running: BackupWhileRunning::Conflict1202,
+            agent_offline: AgentOffline::Error5001,
+            window_closed: WindowClosed::Error1104,
             cancel_idle: CancelIdle::Success,
             cancel_seconds: 2.0,
             cancel_waiting: CancelWaiting::Success,
@@ -106,6 +112,28 @@ pub enum BackupWhileRunning {
     Success,
     /// Success, but only a log row (1137) comes of it.
     SuccessLogOnly,
+}
+
+/// What becomes of `backup` while the agents of the task are offline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgentOffline {
+    /// Code 5001, device offline.
+    Error5001,
+    /// A run starts and ends as cancelled.
+    Cancelled,
+    /// A run starts, pauses (log row 1125), and goes on when the agents are back.
+    Paused,
+}
+
+/// Answer to `backup` outside the backup window of the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WindowClosed {
+    /// Code 1104, the window does not allow it.
+    Error1104,
+    /// Code 1105, the window is denying.
+    Error1105,
+    /// Success, but only a log row (1124) comes of it.
+    LogOnly,
 }
 
 /// Answer to `cancel` of a task that is idle.

@@ -146,6 +146,9 @@ impl Nas {
                     .get_mut(&id)
                     .ok_or_else(|| no_task(id))?
                     .change(*change);
+                if self.tasks.get(&id).is_some_and(|task| task.agent_online) {
+                    self.resume(id);
+                }
             }
             Control::VanishTask { id } => {
                 self.tasks.remove(&id).ok_or_else(|| no_task(id))?;

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::Error;
-use super::behaviour::ResultRowAt;
+use super::behaviour::{AgentOffline, ResultRowAt};
 use super::core::Nas;
 use super::ledger::Origin;
 use super::results::{ACTION_BACKUP, ACTION_DELETE_TARGET, ResultRow, status};
@@ -27,6 +27,9 @@ pub(super) struct Job {
     time_start: i64,
 }
 
+/// End of a run that is paused.
+const PAUSED: i64 = i64::MAX;
+
 /// Where a job stands. Times are true time in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -45,6 +48,7 @@ impl Job {
     pub(super) fn next_due(&self, clock: i64) -> Option<i64> {
         match self.phase {
             Phase::Waiting { ready } => (ready > clock).then_some(ready),
+            Phase::Running { until: PAUSED, .. } => None,
             Phase::Running { until, .. } | Phase::Deleting { until } => Some(until),
             Phase::Stopping { until, stop, .. } => Some(until.min(stop)),
         }
@@ -78,6 +82,11 @@ impl Job {
     pub(super) fn transferred(&self, clock: i64) -> i64 {
         let bytes = i128::from(self.total_bytes) * i128::from(self.done(clock)) / 10_000;
         i64::try_from(bytes).unwrap_or(self.total_bytes)
+    }
+
+    /// Whether it waits for the agents of its task.
+    pub(super) fn is_paused(&self) -> bool {
+        matches!(self.phase, Phase::Running { until: PAUSED, .. })
     }
 
     /// Process id shown for it.
@@ -212,12 +221,19 @@ impl Nas {
         let task_id = self.jobs[index].task_id;
         let length = self.scaled(self.tasks.get(&task_id).map_or(0.0, |task| task.run_seconds));
         let (since, time_start) = (self.clock, self.nas_time());
+        let is_offline = self.tasks.get(&task_id).is_some_and(|task| !task.agent_online);
         let at_start = self.scenario.behaviour.result_row == ResultRowAt::AtStart;
         let result_id = at_start.then(|| self.next_result_id());
         let job = &mut self.jobs[index];
-        job.phase = Phase::Running {
-            since,
-            until: since + length,
+        let until = since + length;
+        job.phase = match self.scenario.behaviour.agent_offline {
+            AgentOffline::Cancelled if is_offline => Phase::Stopping {
+                since,
+                until: until.max(since + 1),
+                stop: since,
+            },
+            AgentOffline::Paused if is_offline => Phase::Running { since, until: PAUSED },
+            _ => Phase::Running { since, until },
         };
         job.time_start = time_start;
         job.result_id = result_id;
@@ -232,6 +248,23 @@ impl Nas {
             Some(&job),
             job.user.as_deref().unwrap_or_default(),
         );
+        if is_offline {
+            self.log(task_id, 1125, 1, Some(&job), "");
+        }
+    }
+
+    /// The agents of a task are back: its paused run goes on.
+    pub(super) fn resume(&mut self, task_id: i64) {
+        let length = self.scaled(self.tasks.get(&task_id).map_or(0.0, |task| task.run_seconds));
+        let clock = self.clock;
+        for job in self.jobs.iter_mut().filter(|job| job.task_id == task_id) {
+            if let Phase::Running { since, until: PAUSED } = job.phase {
+                job.phase = Phase::Running {
+                    since,
+                    until: clock + length,
+                };
+            }
+        }
     }
 
     /// Writes the result row of a job, a new one or over the unfinished one.

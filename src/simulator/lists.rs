@@ -78,7 +78,8 @@ impl Nas {
         if loaded {
             row.insert("agent_can_backup".to_owned(), json!(true));
             row.insert("agent_driver_status".to_owned(), json!("enable"));
-            row.insert("agent_status".to_owned(), json!("online"));
+            let state = if task.agent_online { "online" } else { "offline" };
+            row.insert("agent_status".to_owned(), json!(state));
             row.insert("driver_status".to_owned(), Value::Null);
         }
         Value::Object(row)
@@ -129,6 +130,7 @@ impl Nas {
     fn progress(&self, job: &Job) -> Value {
         let status = match job.phase {
             Phase::Waiting { .. } => 0,
+            Phase::Running { .. } if job.is_paused() => 2,
             Phase::Running { .. } | Phase::Deleting { .. } => 1,
             Phase::Stopping { .. } => 3,
         };

@@ -37,8 +37,8 @@ mod tests;
 mod tls;
 
 pub use behaviour::{
-    BackupWhileRunning, Behaviour, CancelIdle, CancelWaiting, LastResultWhileRunning, Pollution,
-    RemoveRunning, ResultRowAt, UnknownTask,
+    AgentOffline, BackupWhileRunning, Behaviour, CancelIdle, CancelWaiting, LastResultWhileRunning,
+    Pollution, RemoveRunning, ResultRowAt, UnknownTask, WindowClosed,
 };
 pub use call::{ApiCall, Delivery, Reply, Script};
 pub use control::{Control, PackageState};

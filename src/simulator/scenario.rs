@@ -152,6 +152,10 @@ pub struct TaskSpec {
     pub versions: Option<Vec<VersionSpec>>,
     /// Whether the console offers a manual backup; `backup` answers 1209 when not.
     pub allow_manual_backup: Option<bool>,
+    /// Whether its agents are connected; they are when missing.
+    pub agent_online: Option<bool>,
+    /// Whether its backup window is open; it is when missing.
+    pub window_open: Option<bool>,
     /// Its last result; none when missing.
     pub last_result: Option<ResultSpec>,
     /// Next scheduled run, seconds since 1970, shown but not acted upon; -1 is none.
@@ -226,6 +230,10 @@ pub struct TaskChange {
     pub locked: Option<bool>,
     /// Whether a manual backup is allowed.
     pub allow_manual_backup: Option<bool>,
+    /// Whether its agents are connected. A run that was paused for it goes on.
+    pub agent_online: Option<bool>,
+    /// Whether its backup window is open.
+    pub window_open: Option<bool>,
     /// Next scheduled run to show.
     pub next_trigger_time: Option<i64>,
 }

@@ -23,6 +23,8 @@ pub(super) struct Task {
     pub(super) versions: Vec<Version>,
     /// Result of the last job of any kind that has ended.
     pub(super) last_result: Option<i64>,
+    pub(super) agent_online: bool,
+    pub(super) window_open: bool,
     /// Row of `list`, without what is shown by other fields.
     pub(super) row: Map<String, Value>,
     /// Row of `list_with_device`, likewise.
@@ -114,8 +116,12 @@ impl Task {
             versions,
             locked,
             allow_manual_backup,
+            agent_online,
+            window_open,
             next_trigger_time,
         } = change;
+        self.agent_online = agent_online.unwrap_or(self.agent_online);
+        self.window_open = window_open.unwrap_or(self.window_open);
         self.name = name.unwrap_or_else(|| self.name.clone());
         self.unique_key = unique_key.unwrap_or_else(|| self.unique_key.clone());
         self.run_seconds = run_seconds.unwrap_or(self.run_seconds);
@@ -202,6 +208,8 @@ impl Nas {
             result: spec.result.unwrap_or(2),
             versions: newest_first(spec.versions.unwrap_or_default()),
             last_result: None,
+            agent_online: spec.agent_online.unwrap_or(true),
+            window_open: spec.window_open.unwrap_or(true),
             row,
             device_row,
         };

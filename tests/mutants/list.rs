@@ -130,6 +130,16 @@ pub const MUTANTS: &[Mutant] = &[
         "                Absence::Proven\n            }",
     ),
     mutant(
+        "one failed read of the queue counts as proof that nobody can tell",
+        SETTLE,
+        "inventory.begun.duration_since(since) >= settle) =>
+            {
+                Absence::Unprovable",
+        "inventory.begun >= since) =>
+            {
+                Absence::Unprovable",
+    ),
+    mutant(
         "another NAS under the address settles the intent",
         SETTLE,
         "        if self.is_other_nas(&intent) {",

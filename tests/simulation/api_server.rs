@@ -199,6 +199,7 @@ impl ApiClient {
             let mut state = world.lock();
             let now = world.clock.now();
             let written = change(&mut state.api, now);
+            state.recorded(self.process);
             state.judge(now);
             written
         };

@@ -30,6 +30,9 @@ pub enum Fault {
     ReplyLostAfter,
     /// No answer, and the effect comes within the settling time.
     LateEffect,
+    /// No answer, and the effect comes after the settling time: what no client can exclude. Not one of [`ALL`].
+    #[allow(dead_code, reason = "the test's")]
+    TooLateEffect,
     /// The effect comes at once, its answer after the deadline.
     SlowReply,
     /// No effect and no end.
@@ -110,7 +113,9 @@ impl Fault {
     pub fn fits(self, step: Step) -> bool {
         match self {
             Self::Conflict | Self::WriteLostBefore | Self::WriteLostAfter => step == Step::Write,
-            Self::LateEffect | Self::ConflictAfterEffect | Self::QueueDown => step == Step::NasCall,
+            Self::LateEffect | Self::TooLateEffect | Self::ConflictAfterEffect | Self::QueueDown => {
+                step == Step::NasCall
+            }
             Self::MissingRow => step == Step::NasList,
             Self::ReplyLostBefore
             | Self::ReplyLostAfter

@@ -30,6 +30,9 @@ pub struct Ask {
     backups_before: usize,
 }
 
+/// A process in one of its lives.
+pub type Life = (usize, u64);
+
 /// What was seen so far.
 #[derive(Default)]
 pub struct Judge {
@@ -43,6 +46,8 @@ pub struct Judge {
     pub violation: Option<String>,
     backups: Vec<i64>,
     removing: BTreeMap<i64, u32>,
+    /// Who recorded an intent: a process in one of its lives.
+    recorders: BTreeMap<String, Life>,
     last: Option<Timestamp>,
 }
 
@@ -53,11 +58,39 @@ fn require(violation: &mut Option<String>, holds: bool, what: impl FnOnce() -> S
 }
 
 impl Judge {
-    /// I8: a call begins.
-    pub fn call(&mut self, process: usize, fence_open: bool) {
+    /// A call begins. I8: there is lease enough for it. And its own intent stands: one that is found is never sent.
+    pub fn call(&mut self, life: Life, fence_open: bool, method: &str, task_ids: &str, api: &Snapshot) {
         require(&mut self.violation, fence_open, || {
-            format!("I8: process {process} calls with less lease left than the call may take")
+            format!(
+                "I8: process {} calls with less lease left than the call may take",
+                life.0
+            )
         });
+        let stands = api.tasks.values().find_map(|task| {
+            let intent = task.status.as_ref()?.intent.as_ref()?;
+            let is_its_task = task_ids
+                .split(|c: char| !c.is_ascii_digit())
+                .any(|id| id.parse() == Ok(intent.task_id));
+            let is_its_kind = match intent.action {
+                IntentAction::Backup => method == "backup",
+                IntentAction::Cancel => method == "cancel",
+                IntentAction::Remove => method == "remove",
+            };
+            (is_its_task && is_its_kind).then_some(&intent.id)
+        });
+        let recorder = stands.and_then(|id| self.recorders.get(id));
+        require(&mut self.violation, recorder == Some(&life), || {
+            format!("{method} is sent by {life:?} on an intent that {recorder:?} recorded")
+        });
+    }
+
+    /// New intents are that process's.
+    pub fn recorded(&mut self, life: Life, api: &Snapshot) {
+        for task in api.tasks.values() {
+            if let Some(intent) = task.status.as_ref().and_then(|status| status.intent.as_ref()) {
+                self.recorders.entry(intent.id.clone()).or_insert(life);
+            }
+        }
     }
 
     /// Looks at everything new.

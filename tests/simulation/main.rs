@@ -16,7 +16,8 @@ mod world;
 
 use std::time::Duration;
 
-use faults::Plan;
+use abb_operator::api::ReceiptOutcome;
+use faults::{Fault, Plan};
 use weak::Protocol;
 
 #[test]
@@ -40,6 +41,64 @@ fn a_run_is_reproduced_by_its_plan() {
     let traces = [0, 1].map(|_| run::run(&scenarios[0], &plan, true).trace);
     assert_eq!(traces[0], traces[1]);
     assert!(traces[0].len() > 20);
+}
+
+#[test]
+fn an_effect_after_the_settling_time_is_lost_on_us_and_a_longer_one_waits_for_it() {
+    let plan = Plan {
+        faults: vec![(1, Fault::TooLateEffect)],
+    };
+    let mut scenario = scenarios::named("a token");
+    let violation = run::run(&scenario, &plan, false).violation.unwrap();
+    assert!(
+        violation.starts_with("I1: backup takes effect 2 times"),
+        "{violation}"
+    );
+    scenario.server.spec.timeouts.settle = "10m".to_owned().try_into().unwrap();
+    let outcome = run::run(&scenario, &plan, true);
+    assert_eq!(outcome.violation, None, "{}", outcome.trace.join("\n"));
+    assert_eq!(outcome.outcome, Some(ReceiptOutcome::Succeeded));
+}
+
+/// Runs a story with the same fault at each of its first steps.
+fn at_each_step(name: &str, faults: impl Fn(u64) -> Vec<(u64, Fault)>) {
+    let scenario = scenarios::named(name);
+    let steps = run::run(&scenario, &Plan::default(), false).steps.min(80);
+    for step in 1..=steps {
+        let plan = Plan { faults: faults(step) };
+        let outcome = run::run(&scenario, &plan, true);
+        assert_eq!(outcome.violation, None, "{plan}\n{}", outcome.trace.join("\n"));
+        assert_eq!(
+            outcome.outcome,
+            Some(ReceiptOutcome::Succeeded),
+            "{plan}\n{}",
+            outcome.trace.join("\n")
+        );
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_waited_out() {
+    let plan = Plan {
+        faults: vec![(1, Fault::LateEffect)],
+    };
+    let outcome = run::run(&scenarios::named("a token"), &plan, true);
+    assert_eq!(outcome.violation, None, "{}", outcome.trace.join("\n"));
+    assert_eq!(outcome.outcome, Some(ReceiptOutcome::Succeeded));
+}
+
+#[test]
+fn a_run_behind_a_version_deletion_is_found_though_a_write_is_lost() {
+    at_each_step("a version deletion on top", |step| {
+        vec![(step, Fault::WriteLostBefore)]
+    });
+}
+
+#[test]
+fn an_intent_that_another_life_recorded_is_never_sent() {
+    at_each_step("a token", |step| {
+        vec![(1, Fault::StaleView), (step, Fault::CrashAfter)]
+    });
 }
 
 #[test]

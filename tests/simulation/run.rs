@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use abb_operator::{
-    api::{IntentAction, State},
+    api::{IntentAction, Reason, ReceiptOutcome, State},
     clock::Clock,
     simulator::Nas,
 };
@@ -31,6 +31,8 @@ pub struct Outcome {
     pub violation: Option<String>,
     /// Tokens whose outcome could not be found out.
     pub unknown: u32,
+    /// How the first task's token ended.
+    pub outcome: Option<ReceiptOutcome>,
     /// What happened, where it was asked for.
     pub trace: Vec<String>,
 }
@@ -89,7 +91,12 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
     {
         state.judge.violation = Some(format!("{backups} runs where {} were to be", scenario.backups));
     }
+    let first = state.api.now().tasks.values().next();
+    let outcome = first
+        .and_then(|task| task.status.as_ref()?.receipts.as_ref()?.request.as_ref())
+        .map(|receipt| receipt.outcome);
     Outcome {
+        outcome,
         steps: state.steps,
         violation: state.judge.violation.clone(),
         unknown,
@@ -132,6 +139,11 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
     let begun = Instant::now();
     for (second, deed) in &scenario.script {
         tokio::time::sleep_until(begun + Duration::from_secs(*second)).await;
+        if let Do::See(reason) = deed
+            && world.is_sound()
+        {
+            see(world, *reason)?;
+        }
         carry_out(world, deed);
     }
     let scheduled = begun + Duration::from_secs(scenario.lasts);
@@ -177,6 +189,25 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
     }
 }
 
+/// What the first task says of itself is what the scenario expects.
+fn see(world: &Arc<World>, reason: Reason) -> Result<(), String> {
+    let state = world.lock();
+    let task = state.api.now().tasks.values().next().cloned();
+    let conditions = task
+        .as_ref()
+        .and_then(|task| task.status.as_ref())
+        .map(|status| status.conditions.clone())
+        .unwrap_or_default();
+    if conditions
+        .iter()
+        .any(|condition| condition.reason == reason.as_str())
+    {
+        return Ok(());
+    }
+    let shown = task.as_deref().map(super::world::brief).unwrap_or_default();
+    Err(format!("{reason:?} was to be seen: {shown}"))
+}
+
 fn carry_out(world: &Arc<World>, deed: &Do) {
     let now = world.clock.now();
     match deed {
@@ -189,6 +220,7 @@ fn carry_out(world: &Arc<World>, deed: &Do) {
             world.lock().api.delete(name, now);
         }
         Do::Nas(control) => world.control(control.clone()),
+        Do::See(_) => return,
     }
     world.wake();
 }

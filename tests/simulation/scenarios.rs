@@ -2,7 +2,7 @@
 //! goes wrong. Each is short; the faults make them interesting.
 
 use abb_operator::{
-    api::{BackupServer, BackupTask, CancelSpec, State},
+    api::{BackupServer, BackupTask, CancelSpec, Reason, State},
     simulator::{self, Control, LastResultWhileRunning, Origin, ResultRowAt, ResultSpec, TaskSpec},
 };
 use jiff::Timestamp;
@@ -16,6 +16,8 @@ pub enum Do {
     Delete(&'static str),
     /// Something happens to the NAS.
     Nas(Control),
+    /// Where nothing goes wrong, the first task shows this reason then.
+    See(Reason),
 }
 
 /// One story.
@@ -114,7 +116,14 @@ pub fn all() -> Vec<Scenario> {
     list.extend(in_progress(&token));
     list.extend(removals());
     list.extend(strange_nas(&token));
+    list.extend(not_yet(&token));
     list
+}
+
+/// The story of that name.
+#[allow(dead_code, reason = "the test's")]
+pub fn named(name: &str) -> Scenario {
+    all().into_iter().find(|scenario| scenario.name == name).unwrap()
 }
 
 fn tokens(token: &Value) -> Vec<Scenario> {
@@ -344,17 +353,21 @@ fn strange_nas(token: &Value) -> Vec<Scenario> {
             ..story("a queue and no row before the end", token)
         },
         Scenario {
-            nas: behaving(|b| b.last_result_while_running = LastResultWhileRunning::Running),
-            script: vec![(
-                100,
-                Do::Nas(Control::AddResult {
-                    id: 1,
-                    result: ResultSpec {
+            nas: {
+                let mut nas = behaving(|b| b.last_result_while_running = LastResultWhileRunning::Running);
+                // It ends between two polls, and the deletion stands over its result at the second one.
+                nas.tasks[0].run_seconds = Some(55.0);
+                nas
+            },
+            script: [57, 100]
+                .map(|second| {
+                    let result = ResultSpec {
                         job_action: Some(131_072),
                         ..ResultSpec::default()
-                    },
-                }),
-            )],
+                    };
+                    (second, Do::Nas(Control::AddResult { id: 1, result }))
+                })
+                .into(),
             ..story("a version deletion on top", token)
         },
         Scenario {
@@ -378,6 +391,117 @@ fn strange_nas(token: &Value) -> Vec<Scenario> {
                 ..nas()
             },
             ..story("a NAS clock hours behind", token)
+        },
+    ]
+}
+
+/// What the NAS will not do now, and does later.
+fn not_yet(token: &Value) -> Vec<Scenario> {
+    let change = |change: simulator::TaskChange| {
+        Do::Nas(Control::ChangeTask {
+            id: 1,
+            change: Box::new(change),
+        })
+    };
+    let offline = |how: simulator::AgentOffline| {
+        let mut nas = nas();
+        nas.tasks[0].agent_online = Some(false);
+        nas.behaviour.agent_offline = how;
+        nas
+    };
+    let online = || {
+        change(simulator::TaskChange {
+            agent_online: Some(true),
+            ..Default::default()
+        })
+    };
+    let closed = |how: simulator::WindowClosed| {
+        let mut nas = nas();
+        nas.tasks[0].window_open = Some(false);
+        nas.behaviour.window_closed = how;
+        nas
+    };
+    let open = || {
+        change(simulator::TaskChange {
+            window_open: Some(true),
+            ..Default::default()
+        })
+    };
+    let package = |state| Do::Nas(Control::Package { state });
+    vec![
+        Scenario {
+            nas: offline(simulator::AgentOffline::Error5001),
+            script: vec![(100, Do::See(Reason::BackupRefused)), (200, online())],
+            lasts: 400,
+            ..story("an agent that is offline", token)
+        },
+        Scenario {
+            nas: offline(simulator::AgentOffline::Paused),
+            script: vec![(100, Do::See(Reason::BackupRunning)), (200, online())],
+            lasts: 400,
+            ..story("an agent that is offline, the run paused", token)
+        },
+        Scenario {
+            nas: closed(simulator::WindowClosed::Error1104),
+            script: vec![(100, Do::See(Reason::BackupRefused)), (200, open())],
+            lasts: 400,
+            ..story("a backup window that is closed", token)
+        },
+        Scenario {
+            nas: closed(simulator::WindowClosed::Error1105),
+            script: vec![(100, Do::See(Reason::BackupRefused)), (500, open())],
+            lasts: 1300,
+            ..story("a backup window that is closed for longer", token)
+        },
+        Scenario {
+            nas: {
+                let mut nas = nas();
+                nas.max_concurrent_devices = 1;
+                nas.tasks[1].run_seconds = Some(200.0);
+                nas
+            },
+            script: vec![
+                (
+                    1,
+                    Do::Nas(Control::StartTask {
+                        id: 2,
+                        origin: Origin::Person,
+                    }),
+                ),
+                (
+                    10,
+                    Do::Edit("task-1", |task| task.spec.triggers.request = Some("a".to_owned())),
+                ),
+                (100, Do::See(Reason::BackupRunning)),
+            ],
+            lasts: 400,
+            ..story("a queue that is full", &json!({}))
+        },
+        Scenario {
+            script: vec![
+                (0, package(simulator::PackageState::Upgrading)),
+                (100, Do::See(Reason::ServerNotReady)),
+                (300, package(simulator::PackageState::Running)),
+            ],
+            lasts: 700,
+            ..story("a package that is being upgraded", token)
+        },
+        Scenario {
+            nas: {
+                let mut nas = nas();
+                nas.behaviour.backup_while_running = simulator::BackupWhileRunning::Success;
+                nas
+            },
+            ..story("a second run waits behind the first", token)
+        },
+        Scenario {
+            tasks: vec![
+                task(1, token),
+                task(9, &json!({})),
+                task(2, &json!({ "triggers": { "schedule": "0 0 30 2 *" } })),
+            ],
+            script: vec![(30, Do::See(Reason::BackupRunning))],
+            ..story("broken objects beside it", token)
         },
     ]
 }

@@ -52,6 +52,8 @@ pub struct State {
     lags_until: [Option<Instant>; PROCESSES],
     disturbed_until: Option<Instant>,
     identities: u64,
+    /// Lives that each process has had.
+    lives: [u64; PROCESSES],
     /// What happened, where somebody wants to read it.
     pub trace: Option<Vec<String>>,
 }
@@ -65,6 +67,7 @@ pub struct World {
     crash: [Notify; PROCESSES],
     version: watch::Sender<u64>,
     has_lease: watch::Sender<u64>,
+    is_sound: bool,
 }
 
 impl State {
@@ -72,6 +75,12 @@ impl State {
     pub fn judge(&mut self, now: Timestamp) {
         let nas = self.nas.lock();
         self.judge.look(self.api.now(), &nas, now);
+    }
+
+    /// Tells the judge whose the intents are that stand now.
+    pub fn recorded(&mut self, process: usize) {
+        let life = (process, self.lives[process]);
+        self.judge.recorded(life, self.api.now());
     }
 
     fn note(&mut self, now: Timestamp, line: impl FnOnce() -> String) {
@@ -90,6 +99,7 @@ impl World {
         plan: Plan,
         traced: bool,
     ) -> Arc<Self> {
+        let is_sound = plan.faults.is_empty();
         let state = State {
             api,
             nas: DirectNas::new(nas, clock),
@@ -102,6 +112,7 @@ impl World {
             lags_until: [None; PROCESSES],
             disturbed_until: None,
             identities: 0,
+            lives: [0; PROCESSES],
             trace: traced.then(Vec::new),
         };
         Arc::new(Self {
@@ -112,6 +123,7 @@ impl World {
             crash: std::array::from_fn(|_| Notify::new()),
             version: watch::channel(0).0,
             has_lease: watch::channel(0).0,
+            is_sound,
         })
     }
 
@@ -244,6 +256,11 @@ impl World {
         });
     }
 
+    /// Whether nothing was to go wrong.
+    pub fn is_sound(&self) -> bool {
+        self.is_sound
+    }
+
     /// Whether every fault has happened.
     pub fn is_calm(&self) -> bool {
         let state = self.lock();
@@ -268,6 +285,7 @@ impl World {
         loop {
             let fence = self.fences[process].clone();
             fence.hold_until(None);
+            self.lock().lives[process] += 1;
             let life = self.life(process, &fence);
             tokio::select! {
                 biased;
@@ -384,7 +402,11 @@ impl Carrier for Line {
         let is_call = matches!(method.as_str(), "backup" | "cancel" | "remove");
         if is_call {
             let open = world.fences[process].allowance(Duration::from_secs(20)).is_some();
-            world.lock().judge.call(process, open);
+            let mut state = world.lock();
+            let life = (process, state.lives[process]);
+            let task = field(&form, "task_ids").unwrap_or_default().to_owned();
+            let now = state.api.now().clone();
+            state.judge.call(life, open, &method, &task, &now);
         }
         Box::pin(async move {
             let step = match method.as_str() {
@@ -426,7 +448,12 @@ fn nas_fault(fault: Fault) -> Option<FaultKind> {
     Some(match fault {
         Fault::ReplyLostBefore => FaultKind::LoseReplyBefore,
         Fault::ReplyLostAfter => FaultKind::LoseReplyAfter,
-        Fault::LateEffect => FaultKind::LateEffect { milliseconds: 60_000 },
+        // Within the deadline of a call (20 s) and the settling time (60 s), and after the end of a run that was
+        // started too early in its place.
+        Fault::LateEffect => FaultKind::LateEffect { milliseconds: 75_000 },
+        Fault::TooLateEffect => FaultKind::LateEffect {
+            milliseconds: 400_000,
+        },
         Fault::SlowReply => FaultKind::Delay {
             milliseconds: 200_000,
             before_effect: false,

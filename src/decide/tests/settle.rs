@@ -78,6 +78,13 @@ fn evidence_counts_and_not_the_answer() {
             ..waiting()
         },
         Case {
+            name: "a run that may be the one that was active before the call is no evidence",
+            object: asked().status(|s| s.intent.as_mut().unwrap().baseline_run_active = true),
+            nas: Some(lists(doing("backingup"))),
+            state: State::Running,
+            ..waiting()
+        },
+        Case {
             name: "a finished row above the baseline answers it and ends it at once",
             nas: Some(lists(ended(result(11, status::SUCCESS)))),
             results: Some(vec![result(11, status::SUCCESS), result(10, status::SUCCESS)]),

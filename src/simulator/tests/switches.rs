@@ -180,6 +180,67 @@ fn other_switches() {
 }
 
 #[test]
+fn a_task_whose_agents_are_offline_or_whose_window_is_closed() {
+    use super::super::{Control, TaskChange};
+    let change = |bench: &mut Bench, change: TaskChange| {
+        let change = Box::new(change);
+        bench
+            .nas
+            .control(Control::ChangeTask { id: 1, change }, bench.now)
+            .unwrap();
+    };
+    let offline = |how: &str| {
+        let text = format!(
+            "{{tasks: [{{seed: true, runSeconds: 9, agentOnline: false}}], behaviour: {{agentOffline: {how}}}}}"
+        );
+        Bench::yaml(&text)
+    };
+    let online = || TaskChange {
+        agent_online: Some(true),
+        ..TaskChange::default()
+    };
+    let mut bench = offline("Error5001");
+    assert_eq!(bench.code("backup", 1), 5001);
+    change(&mut bench, online());
+    bench.act("backup", 1);
+
+    let mut bench = offline("Cancelled");
+    bench.act("backup", 1);
+    bench.wait(1);
+    assert_eq!(bench.row(1)["last_result"]["status"], 5);
+
+    let mut bench = offline("Paused");
+    bench.act("backup", 1);
+    bench.wait(3600);
+    assert_eq!(bench.row(1)["progress"]["running_task_status"], 2);
+    change(&mut bench, online());
+    bench.wait(8);
+    assert_eq!(bench.row(1)["progress"]["running_task_status"], 1);
+    bench.wait(1);
+    assert_eq!(bench.row(1)["last_result"]["status"], 2);
+
+    let closed = |how: &str| {
+        let text =
+            format!("{{tasks: [{{seed: true, windowOpen: false}}], behaviour: {{windowClosed: {how}}}}}");
+        Bench::yaml(&text)
+    };
+    assert_eq!(closed("Error1104").code("backup", 1), 1104);
+    assert_eq!(closed("Error1105").code("backup", 1), 1105);
+    let mut bench = closed("LogOnly");
+    bench.act("backup", 1);
+    assert!(bench.row(1).get("status").is_none());
+    change(
+        &mut bench,
+        TaskChange {
+            window_open: Some(true),
+            ..TaskChange::default()
+        },
+    );
+    bench.act("backup", 1);
+    assert_eq!(bench.row(1)["status"], "backingup");
+}
+
+#[test]
 fn behaviour_is_merged_by_field() {
     use super::super::{Control, UnknownTask};
     let mut bench = with("cancelSeconds: 7");
