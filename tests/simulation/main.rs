@@ -57,7 +57,7 @@ fn an_effect_after_the_settling_time_is_lost_on_us_and_a_longer_one_waits_for_it
     scenario.server.spec.timeouts.settle = "10m".to_owned().try_into().unwrap();
     let outcome = run::run(&scenario, &plan, true);
     assert_eq!(outcome.violation, None, "{}", outcome.trace.join("\n"));
-    assert_eq!(outcome.outcome, Some(ReceiptOutcome::Succeeded));
+    assert_eq!(outcome.answer, Some(ReceiptOutcome::Succeeded));
 }
 
 /// Runs a story with the same fault at each of its first steps.
@@ -69,7 +69,7 @@ fn at_each_step(name: &str, faults: impl Fn(u64) -> Vec<(u64, Fault)>) {
         let outcome = run::run(&scenario, &plan, true);
         assert_eq!(outcome.violation, None, "{plan}\n{}", outcome.trace.join("\n"));
         assert_eq!(
-            outcome.outcome,
+            outcome.answer,
             Some(ReceiptOutcome::Succeeded),
             "{plan}\n{}",
             outcome.trace.join("\n")
@@ -84,7 +84,7 @@ fn an_answer_that_does_not_come_is_waited_out() {
     };
     let outcome = run::run(&scenarios::named("a token"), &plan, true);
     assert_eq!(outcome.violation, None, "{}", outcome.trace.join("\n"));
-    assert_eq!(outcome.outcome, Some(ReceiptOutcome::Succeeded));
+    assert_eq!(outcome.answer, Some(ReceiptOutcome::Succeeded));
 }
 
 #[test]

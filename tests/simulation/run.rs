@@ -32,7 +32,7 @@ pub struct Outcome {
     /// Tokens whose outcome could not be found out.
     pub unknown: u32,
     /// How the first task's token ended.
-    pub outcome: Option<ReceiptOutcome>,
+    pub answer: Option<ReceiptOutcome>,
     /// What happened, where it was asked for.
     pub trace: Vec<String>,
 }
@@ -92,11 +92,11 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
         state.judge.violation = Some(format!("{backups} runs where {} were to be", scenario.backups));
     }
     let first = state.api.now().tasks.values().next();
-    let outcome = first
+    let answer = first
         .and_then(|task| task.status.as_ref()?.receipts.as_ref()?.request.as_ref())
         .map(|receipt| receipt.outcome);
     Outcome {
-        outcome,
+        answer,
         steps: state.steps,
         violation: state.judge.violation.clone(),
         unknown,
