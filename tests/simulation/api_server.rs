@@ -108,6 +108,18 @@ impl ApiServer {
         });
     }
 
+    /// A user's edit of the server.
+    pub fn edit_server(&mut self, now: Timestamp, change: impl FnOnce(&mut BackupServer)) {
+        let mut server = BackupServer::clone(&self.now().server);
+        let spec = server.spec.clone();
+        change(&mut server);
+        if server.spec != spec {
+            server.metadata.generation = server.metadata.generation.map(|generation| generation + 1);
+        }
+        server.metadata.resource_version = Some(self.next_version());
+        self.commit(now, |next| next.server = Arc::new(server));
+    }
+
     /// A user deletes a task.
     pub fn delete(&mut self, name: &str, now: Timestamp) {
         let held = self
@@ -175,6 +187,7 @@ pub struct ApiClient {
 }
 
 impl ApiClient {
+    /// `name` is the task's, empty for the server.
     async fn write<T>(
         &self,
         name: &str,
@@ -186,10 +199,18 @@ impl ApiClient {
         match fault {
             Some(Fault::Conflict) => {
                 let now = world.clock.now();
-                world.lock().api.edit(name, now, |task| {
-                    task.annotations_mut()
-                        .insert("somebody".to_owned(), now.to_string());
-                });
+                let mark = ("somebody".to_owned(), now.to_string());
+                if name.is_empty() {
+                    world
+                        .lock()
+                        .api
+                        .edit_server(now, |server| server.annotations_mut().extend([mark]));
+                } else {
+                    world
+                        .lock()
+                        .api
+                        .edit(name, now, |task| task.annotations_mut().extend([mark]));
+                }
                 world.wake();
             }
             Some(Fault::WriteLostBefore) => return Err(WriteError::Unknown),

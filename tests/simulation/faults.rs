@@ -39,6 +39,12 @@ pub enum Fault {
     Hang,
     /// The session is gone.
     SessionExpired,
+    /// 106: the session has timed out.
+    SessionTimeout,
+    /// 107: another login has taken its place.
+    SessionReplaced,
+    /// 150: the session belongs to another address.
+    SessionElsewhere,
     /// 105 without an effect.
     NoPermission,
     /// A reverse proxy answers.
@@ -47,6 +53,10 @@ pub enum Fault {
     EmptyBody,
     /// The effect takes place, the body breaks off.
     CutBody,
+    /// The effect takes place, the answer has another shape.
+    WrongType,
+    /// No effect, a login page answers.
+    LoginPage,
     /// The effect takes place, and the answer says that there is a conflict.
     ConflictAfterEffect,
     /// A refusal that passes.
@@ -57,6 +67,8 @@ pub enum Fault {
     Reboot,
     /// The package is upgraded for two minutes.
     Upgrade,
+    /// The package is stopped for two minutes.
+    PackageStopped,
     /// The NAS's clock jumps by two hours.
     ClockJump,
     /// The network of the NAS is gone for five minutes.
@@ -64,7 +76,7 @@ pub enum Fault {
 }
 
 /// Every fault.
-pub const ALL: [Fault; 26] = [
+pub const ALL: [Fault; 32] = [
     Fault::CrashBefore,
     Fault::CrashAfter,
     Fault::AllCrash,
@@ -80,15 +92,21 @@ pub const ALL: [Fault; 26] = [
     Fault::SlowReply,
     Fault::Hang,
     Fault::SessionExpired,
+    Fault::SessionTimeout,
+    Fault::SessionReplaced,
+    Fault::SessionElsewhere,
     Fault::NoPermission,
     Fault::BadGateway,
     Fault::EmptyBody,
     Fault::CutBody,
+    Fault::WrongType,
+    Fault::LoginPage,
     Fault::ConflictAfterEffect,
     Fault::QueueDown,
     Fault::MissingRow,
     Fault::Reboot,
     Fault::Upgrade,
+    Fault::PackageStopped,
     Fault::ClockJump,
     Fault::PowerCut,
 ];
@@ -122,10 +140,15 @@ impl Fault {
             | Self::SlowReply
             | Self::Hang
             | Self::SessionExpired
+            | Self::SessionTimeout
+            | Self::SessionReplaced
+            | Self::SessionElsewhere
             | Self::NoPermission
             | Self::BadGateway
             | Self::EmptyBody
-            | Self::CutBody => matches!(step, Step::NasRead | Step::NasList | Step::NasCall),
+            | Self::CutBody
+            | Self::WrongType
+            | Self::LoginPage => matches!(step, Step::NasRead | Step::NasList | Step::NasCall),
             Self::CrashBefore
             | Self::CrashAfter
             | Self::AllCrash
@@ -134,6 +157,7 @@ impl Fault {
             | Self::StaleView
             | Self::Reboot
             | Self::Upgrade
+            | Self::PackageStopped
             | Self::ClockJump
             | Self::PowerCut => true,
         }

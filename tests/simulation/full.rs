@@ -11,6 +11,7 @@ mod judge;
 #[allow(dead_code, reason = "the quiet day is the test's")]
 mod run;
 mod scenarios;
+mod stories;
 #[allow(dead_code, reason = "the verdict of the test")]
 mod sweep;
 mod weak;
@@ -61,7 +62,7 @@ fn main() {
     );
     let seed = number("SIMULATION_SEED", 1);
     let size = match number("SIMULATION_SECONDS", 0) {
-        0 => sweep::Size::Whole(number("SIMULATION_DRAWS", 3)),
+        0 => sweep::Size::Whole(number("SIMULATION_DRAWS", 1)),
         seconds => sweep::Size::Within(Duration::from_secs(seconds)),
     };
     let report = sweep::sweep(size, seed);

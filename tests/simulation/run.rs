@@ -25,7 +25,7 @@ const QUIET: Duration = Duration::from_secs(600);
 
 /// What came of a run.
 pub struct Outcome {
-    /// Calls made.
+    /// Calls made until all was settled; what comes after is the same in every run.
     pub steps: u64,
     /// The first thing that must not be.
     pub violation: Option<String>,
@@ -74,6 +74,7 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
     }
     let mut state = world.lock();
     let mut unknown = 0;
+    let steps = *ended.as_ref().unwrap_or(&state.steps);
     if let Err(why) = ended {
         state.judge.violation.get_or_insert(why);
     } else {
@@ -91,13 +92,24 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
     {
         state.judge.violation = Some(format!("{backups} runs where {} were to be", scenario.backups));
     }
-    let first = state.api.now().tasks.values().next();
-    let answer = first
-        .and_then(|task| task.status.as_ref()?.receipts.as_ref()?.request.as_ref())
+    let first = state.api.now().tasks.values().next().cloned();
+    let status = first.as_ref().and_then(|task| task.status.as_ref());
+    let answer = status
+        .and_then(|status| status.receipts.as_ref()?.request.as_ref())
         .map(|receipt| receipt.outcome);
+    if plan.faults.is_empty() && state.judge.violation.is_none() {
+        let ends = status.and_then(|status| status.state);
+        let is_expected = scenario.answer.is_none_or(|expected| answer == Some(expected));
+        if !is_expected || ends.is_some_and(|state| state != scenario.ends) {
+            let (answered, end) = (scenario.answer, scenario.ends);
+            state.judge.violation = Some(format!(
+                "it ends as {ends:?} with {answer:?}, not as {end:?} with {answered:?}"
+            ));
+        }
+    }
     Outcome {
         answer,
-        steps: state.steps,
+        steps,
         violation: state.judge.violation.clone(),
         unknown,
         trace: state.trace.take().unwrap_or_default(),
@@ -134,8 +146,9 @@ pub fn backups_of(protocol: Protocol, scenario: &Scenario, plan: &Plan) -> usize
     })
 }
 
-/// Tells the story, waits until all is settled, and then until it has been quiet for a while.
-async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Result<(), String> {
+/// Tells the story, waits until all is settled, and then until it has been quiet for a while. Gives the number of
+/// calls until all was settled.
+async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Result<u64, String> {
     let begun = Instant::now();
     for (second, deed) in &scenario.script {
         tokio::time::sleep_until(begun + Duration::from_secs(*second)).await;
@@ -148,6 +161,7 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
     }
     let scheduled = begun + Duration::from_secs(scenario.lasts);
     let mut settled_since: Option<(Instant, u64, usize)> = None;
+    let mut steps = 0;
     loop {
         sleep(Duration::from_secs(5)).await;
         if let Some(violation) = &world.lock().judge.violation {
@@ -157,7 +171,10 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
         let (writes, mutations) = marks(world);
         match settled_since {
             _ if !is_settled => settled_since = None,
-            None => settled_since = Some((Instant::now(), writes, mutations)),
+            None => {
+                steps = world.lock().steps;
+                settled_since = Some((Instant::now(), writes, mutations));
+            }
             Some((since, old_writes, old_mutations)) => {
                 // What was in a watch's lag or in a process's sleep may still come in the first minutes.
                 let grace = Duration::from_secs(300);
@@ -171,7 +188,7 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
                         mutations - old_mutations
                     ));
                 } else if passed > grace + quiet {
-                    return Ok(());
+                    return Ok(steps);
                 }
             }
         }
@@ -214,6 +231,10 @@ fn carry_out(world: &Arc<World>, deed: &Do) {
         Do::Edit(name, change) => {
             world.note(|| format!("      user edits {name}"));
             world.lock().api.edit(name, now, change);
+        }
+        Do::EditServer(change) => {
+            world.note(|| "      user edits the server".to_owned());
+            world.lock().api.edit_server(now, change);
         }
         Do::Delete(name) => {
             world.note(|| format!("      user deletes {name}"));

@@ -2,7 +2,7 @@
 //! goes wrong. Each is short; the faults make them interesting.
 
 use abb_operator::{
-    api::{BackupServer, BackupTask, CancelSpec, Reason, State},
+    api::{BackupServer, BackupTask, CancelSpec, Reason, ReceiptOutcome, State},
     simulator::{self, Control, LastResultWhileRunning, Origin, ResultRowAt, ResultSpec, TaskSpec},
 };
 use jiff::Timestamp;
@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 pub enum Do {
     /// A user edits a task.
     Edit(&'static str, fn(&mut BackupTask)),
+    /// A user edits the server.
+    EditServer(fn(&mut BackupServer)),
     /// A user deletes a task.
     Delete(&'static str),
     /// Something happens to the NAS.
@@ -34,6 +36,8 @@ pub struct Scenario {
     pub backups: usize,
     /// State of the first task then.
     pub ends: State,
+    /// How its token is answered then, where that is told.
+    pub answer: Option<ReceiptOutcome>,
 }
 
 /// When every run begins: eight in the morning, UTC.
@@ -48,7 +52,7 @@ pub fn at(second: i64) -> String {
         .to_string()
 }
 
-fn nas() -> simulator::Scenario {
+pub(super) fn nas() -> simulator::Scenario {
     let task = |id: i64, result| TaskSpec {
         id: Some(id),
         name: Some(format!("task-{id}")),
@@ -68,7 +72,7 @@ fn nas() -> simulator::Scenario {
     }
 }
 
-fn server(spec: &Value) -> BackupServer {
+pub(super) fn server(spec: &Value) -> BackupServer {
     let mut all = json!({
         "url": "http://nas",
         "credentials": { "secretRef": { "name": "nas" } },
@@ -80,7 +84,7 @@ fn server(spec: &Value) -> BackupServer {
     BackupServer::new("nas", serde_json::from_value(all).unwrap())
 }
 
-fn task(id: i64, spec: &Value) -> BackupTask {
+pub(super) fn task(id: i64, spec: &Value) -> BackupTask {
     let mut all = json!({ "serverRef": { "name": "nas" }, "task": { "id": id } });
     merge(&mut all, spec);
     BackupTask::new(&format!("task-{id}"), serde_json::from_value(all).unwrap())
@@ -94,7 +98,7 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-fn story(name: &'static str, spec: &Value) -> Scenario {
+pub(super) fn story(name: &'static str, spec: &Value) -> Scenario {
     Scenario {
         name,
         nas: nas(),
@@ -104,6 +108,7 @@ fn story(name: &'static str, spec: &Value) -> Scenario {
         lasts: 210,
         backups: 1,
         ends: State::Idle,
+        answer: None,
     }
 }
 
@@ -117,6 +122,7 @@ pub fn all() -> Vec<Scenario> {
     list.extend(removals());
     list.extend(strange_nas(&token));
     list.extend(not_yet(&token));
+    list.extend(super::stories::all(&token));
     list
 }
 
@@ -186,7 +192,7 @@ fn tokens(token: &Value) -> Vec<Scenario> {
 }
 
 /// The newest success of both tasks started at that second.
-fn aged(second: i64) -> simulator::Scenario {
+pub(super) fn aged(second: i64) -> simulator::Scenario {
     let mut nas = nas();
     for task in &mut nas.tasks {
         let result = task.last_result.get_or_insert_default();

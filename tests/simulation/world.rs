@@ -186,10 +186,13 @@ impl World {
             }
             Some(Fault::Reboot) => self.control(Control::Reboot),
             Some(Fault::ClockJump) => self.control(Control::Clock { offset_seconds: 7200 }),
-            Some(Fault::Upgrade) => {
-                self.control(Control::Package {
-                    state: PackageState::Upgrading,
-                });
+            Some(Fault::Upgrade | Fault::PackageStopped) => {
+                let state = if fault == Some(Fault::Upgrade) {
+                    PackageState::Upgrading
+                } else {
+                    PackageState::Stopped
+                };
+                self.control(Control::Package { state });
                 self.later(
                     120,
                     Control::Package {
@@ -460,10 +463,15 @@ fn nas_fault(fault: Fault) -> Option<FaultKind> {
         },
         Fault::Hang => FaultKind::Hang,
         Fault::SessionExpired => FaultKind::ExpireSession,
+        Fault::SessionTimeout => FaultKind::ErrorCode { code: 106 },
+        Fault::SessionReplaced => FaultKind::ErrorCode { code: 107 },
+        Fault::SessionElsewhere => FaultKind::ErrorCode { code: 150 },
         Fault::NoPermission => FaultKind::ErrorCode { code: 105 },
         Fault::BadGateway => FaultKind::Http { status: 502 },
         Fault::EmptyBody => FaultKind::EmptyBody,
         Fault::CutBody => FaultKind::CutBody,
+        Fault::WrongType => FaultKind::WrongType,
+        Fault::LoginPage => FaultKind::Html,
         Fault::ConflictAfterEffect => FaultKind::ErrorCodeAfter { code: 1202 },
         Fault::QueueDown => FaultKind::ErrorCode { code: 1006 },
         Fault::MissingRow => FaultKind::MissingRows { task_ids: vec![1, 2] },
