@@ -58,7 +58,12 @@ pub async fn pass<C: Cluster>(
     let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
     let mut next = carry_out(ctx, &fence, &server, &mut memory, &tasks, &decisions).await;
     memory.active = decisions.iter().any(|(decision, _)| decision.active);
-    report::server(ctx, &server, &mut memory, &bound).await;
+    let results = decisions
+        .iter()
+        .filter_map(|(decision, _)| decision.status.last_result.as_ref());
+    let newest = results.max_by_key(|result| result.result_id);
+    let skew = newest.and_then(|result| result.clock_skew_seconds);
+    report::server(ctx, &server, &mut memory, &bound, skew).await;
     ctx.fleet.note(&key, &memory);
     let now = ctx.now();
     let pace = read::pace(&server, &memory);

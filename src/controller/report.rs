@@ -26,16 +26,18 @@ const SKEW_STEP: i64 = 5;
 /// Unmanaged tasks listed at most; the total stands beside them.
 const UNMANAGED_LISTED: usize = 50;
 
-/// Writes the server's status if it changed. Network: at most one write and one Event.
+/// Writes the server's status if it changed. Network: at most one write and one Event. `skew` is what the newest result
+/// showed of the NAS's clock.
 pub async fn server<C: Cluster>(
     ctx: &Context<C>,
     server: &BackupServer,
     memory: &mut Memory,
     bound: &BTreeSet<TaskId>,
+    skew: Option<i64>,
 ) {
     // A removal's reservation is newer than what the pass began with.
     let server = memory.written_server.clone().unwrap_or_else(|| server.clone());
-    let status = next_status(ctx, &server, memory, bound);
+    let status = next_status(ctx, &server, memory, bound, skew);
     if server.status.as_ref() == Some(&status) || !ctx.fence.is_open() {
         return;
     }
@@ -69,6 +71,7 @@ fn next_status<C: Cluster>(
     server: &BackupServer,
     memory: &Memory,
     bound: &BTreeSet<TaskId>,
+    shown_by_results: Option<i64>,
 ) -> BackupServerStatus {
     let mut status = server.status.clone().unwrap_or_default();
     let generation = server.metadata.generation;
@@ -87,7 +90,8 @@ fn next_status<C: Cluster>(
     }
     if let Some(inventory) = memory.inventory.clone() {
         count(&mut status, &inventory, bound);
-        let skew = inventory.skew().map(|skew| SignedDuration::as_secs(&skew));
+        let told = inventory.skew().map(|skew| SignedDuration::as_secs(&skew));
+        let skew = told.or(shown_by_results);
         status.clock_skew_seconds = match (status.clock_skew_seconds, skew) {
             (Some(old), Some(new)) if (old - new).abs() < SKEW_STEP => Some(old),
             // The header has whole seconds: below the step it says nothing.

@@ -2,11 +2,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Draft;
-use crate::api::{ResultSummary, status_time};
+use super::{Draft, nas_time};
+use crate::{
+    api::{ResultSummary, Run, status_time},
+    nas::ResultRow,
+};
 
 /// With a larger difference of the clocks a NAS time says too little about ours (contract, Rules).
 const TRUSTED_SKEW: i64 = 5;
+
+/// A run that a person started just before ours was asked for may answer it: only what began longer before shows
+/// another clock.
+const EARLY: SignedDuration = SignedDuration::from_mins(2);
 
 /// When a run started, our clock: corrected by the skew at the time it was first seen.
 pub(super) fn started(result: &ResultSummary) -> Option<Timestamp> {
@@ -37,9 +44,30 @@ impl Draft<'_> {
         self.status.fresh_until = until.map(status_time);
     }
 
-    /// The NAS's clock minus ours, where they differ by more than can be ignored.
+    /// The NAS's clock minus ours, where they differ by more than can be ignored. Where the NAS does not tell, as the
+    /// newest run has shown it.
     pub(super) fn skew(&self) -> Option<i64> {
-        let skew = self.observed.inventory?.skew()?.as_secs();
-        (skew.abs() > TRUSTED_SKEW).then_some(skew)
+        match self.observed.inventory?.skew() {
+            Some(skew) => Some(skew.as_secs()).filter(|skew| skew.abs() > TRUSTED_SKEW),
+            None => self.status.last_result.as_ref()?.clock_skew_seconds,
+        }
+    }
+
+    /// The skew that the times of a run's own row show. A start that would lie before the run was asked for, or in the
+    /// future, was told by another clock than the one of first sight.
+    pub(super) fn skew_of(&self, run: &Run, row: &ResultRow) -> Option<i64> {
+        let start = nas_time(row.time_start)?.0;
+        let asked = run.requested_at.as_ref().map(|time| time.0);
+        let fits = |skew: &Option<i64>| {
+            corrected(start, *skew).is_some_and(|start| {
+                asked.is_none_or(|asked| asked.duration_since(start) <= EARLY)
+                    && start.duration_since(self.now).as_secs() <= TRUSTED_SKEW
+            })
+        };
+        let known = [run.clock_skew_seconds, None];
+        known.into_iter().find(fits).unwrap_or_else(|| {
+            let skew = start.duration_since(asked.unwrap_or(self.now)).as_secs();
+            Some(skew)
+        })
     }
 }

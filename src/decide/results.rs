@@ -135,6 +135,9 @@ impl<'a> Draft<'a> {
             // The first row above the baseline: a later one is somebody else's next run.
             None => rows.iter().rfind(|row| row.result_id.0 > above),
         };
+        if let Some(row) = row {
+            run.clock_skew_seconds = self.skew_of(&run, row);
+        }
         // Behind a row met only at its end an earlier one may stand: ours, and this one the next run's.
         let met_at_end = run.result_id.is_none() && row.is_some_and(|row| !is_unfinished(row));
         let behind = met_at_end && self.need_history();
@@ -144,7 +147,13 @@ impl<'a> Draft<'a> {
             Some(row) if !is_unfinished(row) => return self.complete(&run, Some(row)),
             Some(row) => {
                 run.result_id = Some(row.result_id.0);
-                let said = nas_time(row.time_start).filter(|_| run.clock_skew_seconds.is_none());
+                // A clock that nobody told says nothing of how long the run has been going on.
+                let is_told = self
+                    .observed
+                    .inventory
+                    .is_some_and(|read| read.nas_time.is_some());
+                let is_true = is_told && run.clock_skew_seconds.is_none();
+                let said = nas_time(row.time_start).filter(|_| is_true);
                 let said = said.map(|time| Time(time.0.min(self.now)));
                 run.started_at = run.started_at.or(said).map(|time| status_time(time.0));
                 if !doing.is_run() && self.is_quiet() {

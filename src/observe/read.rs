@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::{Inventory, Queue};
-use crate::nas::{Client, Error, ListResults, ListTasks, ResultRow, TaskId, Version, job_action};
+use crate::nas::{Client, Error, ListResults, ListTasks, ResultRow, Task, TaskId, Version, job_action};
 
 /// Rows asked for on a further page, where the first answer held fewer tasks than the NAS counts.
 const PAGE: u64 = 500;
@@ -23,10 +25,13 @@ pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Invento
     };
     let first = client.list_tasks(&query).await?;
     let begun = first.begun;
-    // The header is of the answer, the inventory of the question: a list that took a minute is no skew.
-    let took = client.clock().now().duration_since(begun);
-    let nas_time = first.nas_date.map(|date| date - took);
+    // The clock is the answer's, the inventory the question's: a list that took a minute is no skew.
+    let answered = client.clock().now();
     let mut list = first.value;
+    let clock = first
+        .nas_date
+        .or_else(|| clock_ahead(times(&list.tasks), answered));
+    let nas_time = clock.map(|clock| clock - answered.duration_since(begun));
     let mut seen: BTreeSet<TaskId> = list.tasks.iter().map(|task| task.id).collect();
     for _ in 0..PAGES {
         if list.is_complete() || list.unreadable_rows > 0 || list.tasks.is_empty() {
@@ -57,6 +62,18 @@ pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Invento
         tasks: list.tasks,
         queue,
     })
+}
+
+/// Starts and ends of the tasks' newest jobs.
+fn times(tasks: &[Task]) -> impl Iterator<Item = i64> {
+    let rows = tasks.iter().filter_map(|task| task.last_result.as_ref());
+    rows.filter_map(|row| row.time_end.max(row.time_start))
+}
+
+/// The NAS's clock where no header tells it: results later than now show that it is ahead.
+fn clock_ahead(times: impl Iterator<Item = i64>, now: Timestamp) -> Option<Timestamp> {
+    let newest = Timestamp::from_second(times.max()?).ok()?;
+    (newest > now).then_some(newest)
 }
 
 /// A queue that cannot be read is an observation: absence then proves nothing.
@@ -96,5 +113,21 @@ pub async fn read_versions(client: &Client, task: TaskId) -> Result<Vec<Version>
     {
         Some(versions) => Ok(versions),
         None => Ok(client.list_versions(task).await?.value.versions),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_later_than_now_tell_the_clock_and_earlier_ones_nothing() {
+        let clock = |times: &[i64]| {
+            let now = Timestamp::from_second(1000).unwrap_or_default();
+            clock_ahead(times.iter().copied(), now).map(Timestamp::as_second)
+        };
+        assert_eq!(clock(&[900, 1000]), None);
+        assert_eq!(clock(&[1500, 950]), Some(1500));
+        assert_eq!(clock(&[]), None);
     }
 }

@@ -45,6 +45,8 @@ pub struct Behaviour {
     pub v2_reads103: bool,
     /// Whether rows of active tasks carry the textual `status`.
     pub emit_status: bool,
+    /// Whether answers carry a `Date` header with the clock of the NAS.
+    pub emit_date: bool,
     /// Values of the secret fields of devices.
     pub pollute: Pollution,
     /// Seconds from a `backup` call to the run being active, spent in the queue; shortened by the time scale.
@@ -73,6 +75,7 @@ impl Default for Behaviour {
             two_factor: false,
             v2_reads103: true,
             emit_status: true,
+            emit_date: true,
             pollute: Pollution::default(),
             start_delay_seconds: 0.0,
             polymorphic_retention: false,

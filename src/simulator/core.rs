@@ -117,6 +117,13 @@ impl Nas {
         self.power
     }
 
+    /// The clock as the `Date` header of an answer tells it, where there is one.
+    #[must_use]
+    pub fn told_time(&self) -> Option<Timestamp> {
+        let told = self.scenario.behaviour.emit_date.then(|| self.nas_time())?;
+        Timestamp::from_second(told).ok()
+    }
+
     /// Adds a fault behind those still to come.
     pub fn add_fault(&mut self, fault: Fault) {
         self.faults.add(fault);

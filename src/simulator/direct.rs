@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::HeaderMap;
-use jiff::Timestamp;
 
 use super::call::{Delivery, Script};
 use super::core::Nas;
@@ -77,7 +76,7 @@ impl DirectNas {
     fn answer(&self, status: u16, body: String) -> Carried {
         Carried {
             status,
-            date: Timestamp::from_second(self.lock().nas_time()).ok(),
+            date: self.lock().told_time(),
             body: body.into_bytes(),
         }
     }

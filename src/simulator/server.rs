@@ -250,7 +250,7 @@ async fn deliver(reply: Reply, shared: &Shared) -> Result<Response<Body>, Spoilt
         Delivery::Hang => std::future::pending().await,
         Delivery::Lost | Delivery::Later { .. } => return Err(Spoilt),
     };
-    let nas_time = shared.read(Nas::nas_time);
+    let told_time = shared.read(Nas::told_time);
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,
@@ -265,7 +265,7 @@ async fn deliver(reply: Reply, shared: &Shared) -> Result<Response<Body>, Spoilt
         HeaderName::from_static("keep-alive"),
         HeaderValue::from_static("timeout=20"),
     );
-    if let Some(date) = http_date(nas_time) {
+    if let Some(date) = told_time.and_then(http_date) {
         headers.insert(DATE, date);
     }
     for cookie in reply.cookies {
@@ -276,8 +276,7 @@ async fn deliver(reply: Reply, shared: &Shared) -> Result<Response<Body>, Spoilt
     Ok(response)
 }
 
-fn http_date(seconds: i64) -> Option<HeaderValue> {
-    let time = Timestamp::from_second(seconds).ok()?;
+fn http_date(time: Timestamp) -> Option<HeaderValue> {
     HeaderValue::from_str(&time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()).ok()
 }
 

@@ -330,6 +330,12 @@ pub const MUTANTS: &[Mutant] = &[
         "SignedDuration::from_secs(skew.unwrap_or(0) * 0)",
     ),
     mutant(
+        "a clock that no header tells is taken for ours",
+        RESULTS,
+        "run.clock_skew_seconds = self.skew_of(&run, row);",
+        "let _ = self.skew_of(&run, row);",
+    ),
+    mutant(
         "maxConcurrentRuns does not count what is in flight",
         "src/decide/admit.rs",
         "limit.saturating_sub(in_flight)",

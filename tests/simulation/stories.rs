@@ -375,6 +375,18 @@ fn modes() -> Vec<Scenario> {
                 &json!({ "triggers": { "maxAge": "26h" } }),
             )
         },
+        Scenario {
+            nas: {
+                let mut nas = aged(-200_000);
+                nas.clock_offset_seconds = -100_000;
+                nas.behaviour.emit_date = false;
+                nas
+            },
+            ..story(
+                "an age by a clock a day behind that only results tell",
+                &json!({ "triggers": { "maxAge": "26h" } }),
+            )
+        },
     ]
 }
 

@@ -581,3 +581,84 @@ fn the_last_result_says_more_than_the_same_row_of_the_history() {
     let (_, after) = row.decide(&row.object, &row.knowledge);
     assert_eq!(after.last_result.unwrap().transferred_bytes, Some(4096));
 }
+
+/// A backup that began at a second of the NAS's clock and took 50 s.
+fn began(id: i64, code: i64, second: i64) -> ResultRow {
+    let start = at(second).as_second();
+    ResultRow {
+        time_start: Some(start),
+        time_end: (code != status::INCOMPLETE).then_some(start + 50),
+        ..result(id, code)
+    }
+}
+
+#[test]
+fn a_clock_that_only_results_tell() {
+    // Token `a` was asked for 100 seconds ago; one hour after the run's start, our clock, its result has aged.
+    let asked = |skew| {
+        let run = Run {
+            requested_at: Some(time(at(-100))),
+            clock_skew_seconds: skew,
+            ..run_of(Origin::Request, Some(11))
+        };
+        task()
+            .request("a")
+            .receipt("a", Accepted)
+            .run(run)
+            .edit(|object| object.spec.triggers.max_age = GoDuration::try_from("1h".to_owned()).ok())
+    };
+    let untold = |task| {
+        Some(Inventory {
+            nas_time: None,
+            ..lists(task)
+        })
+    };
+    let done = |name, start: i64, fresh_until: i64| Case {
+        name,
+        object: asked(None),
+        nas: untold(ended(began(11, status::SUCCESS, start))),
+        request: Some(("a", Succeeded)),
+        last_result: Some(11),
+        next_run: Some(at(fresh_until)),
+        ..case()
+    };
+    check(vec![
+        done(
+            "a start just before the run was asked for is believed",
+            -220,
+            3380,
+        ),
+        done("one long before that shows a clock behind", -221, 3500),
+        done("hours behind", -10_000, 3500),
+        done("one just ahead is believed", 5, 3605),
+        done("one further ahead shows a clock ahead", 6, 3500),
+        done("hours ahead", 10_000, 3500),
+        Case {
+            object: asked(Some(-9000)),
+            ..done("what was told at first sight is kept where it fits", -9050, 3550)
+        },
+        Case {
+            object: asked(Some(7200)),
+            ..done("a clock that jumped before the first sight", -90, 3510)
+        },
+        Case {
+            name: "a clock that nobody tells runs no deadline out",
+            object: asked(None)
+                .status(|status| status.run.as_mut().unwrap().started_at = None)
+                .edit(|object| {
+                    object.spec.triggers.max_age = None;
+                    object.spec.active_deadline = GoDuration::try_from("10s".to_owned()).ok();
+                }),
+            nas: untold(Task {
+                last_result: Some(began(11, status::INCOMPLETE, -90)),
+                ..doing("backingup")
+            }),
+            request: Some(("a", Accepted)),
+            run: Some(Origin::Request),
+            reason: Reason::BackupRunning,
+            state: State::Running,
+            wake: Some(at(10)),
+            ..case()
+        },
+    ]);
+}

@@ -162,6 +162,17 @@ async fn the_date_is_that_of_the_nas() {
 }
 
 #[tokio::test]
+async fn a_nas_may_keep_its_clock_to_itself() {
+    let simulator = plain().await;
+    let silent = json!({ "emitDate": false });
+    simulator.control(Control::Behaviour(silent)).unwrap();
+    let path = "/webapi/query.cgi?api=SYNO.API.Info&version=1&method=query";
+    let (head, body) = get(&simulator, path, "").await;
+    assert!(!head.contains("\r\ndate:"), "{head}");
+    assert_eq!(body["success"], true);
+}
+
+#[tokio::test]
 async fn answers_are_spoilt_on_the_wire() {
     // Kind, effects, whether the connection ends, and what is seen of the answer.
     let table = [
