@@ -112,7 +112,11 @@ fn binding(status: &BackupTaskStatus, bound: &Bound<'_>) -> (Option<bool>, Reaso
             Reason::TaskReplaced,
             "another task stands in its place",
         ),
-        Bound::Unread => (None, Reason::ServerNotReady, "the NAS has not been read yet"),
+        Bound::Unread => (
+            None,
+            Reason::ServerNotReady,
+            "the NAS has not shown its whole list yet",
+        ),
     }
 }
 

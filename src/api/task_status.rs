@@ -73,6 +73,9 @@ pub struct BackupTaskStatus {
     /// When the newest failed run ended, our clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure_time: Option<Time>,
+    /// When the newest run ended, our clock, whatever came of it: `retryBackoff` of `maxAge` counts from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run_end_time: Option<Time>,
     /// Failed runs since the newest good one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consecutive_failures: Option<i64>,

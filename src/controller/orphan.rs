@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::{Context, cluster::Cluster};
 use crate::{
-    api::{BackupTask, ConditionType, FINALIZER, Reason, State, set_condition, status_time, take_condition},
+    api::{
+        ANNOTATION_CANCEL, BackupTask, BackupTaskStatus, ConditionType, FINALIZER, Reason, Receipt,
+        ReceiptOutcome, Receipts, State, set_condition, status_time, take_condition,
+    },
     status::Notice,
 };
 
@@ -31,29 +35,33 @@ pub async fn reconcile<C: Cluster>(ctx: &Context<C>, task: &BackupTask) -> Optio
     let message = format!("the BackupServer {server:?} does not exist in this namespace");
     let generation = task.metadata.generation;
     let now = ctx.now();
+    if status.observed_generation.is_none_or(|generation| generation < 0) {
+        find_nothing_to_cancel(task, &mut status, &status_time(now));
+    }
     status.observed_generation = generation;
     if status.state != Some(State::Unknown) && status.state != Some(State::Removed) {
         status.state = Some(State::Unknown);
         status.state_since = Some(status_time(now));
     }
-    let conditions = &mut status.conditions;
-    let mut set = |kind, verdict| {
-        set_condition(
-            conditions,
-            kind,
-            verdict,
-            Reason::ServerNotFound,
-            &message,
-            generation,
-            now,
-        );
+    let set = |status: &mut BackupTaskStatus, kind, verdict| {
+        let conditions = &mut status.conditions;
+        let reason = Reason::ServerNotFound;
+        set_condition(conditions, kind, verdict, reason, &message, generation, now);
     };
-    set(ConditionType::Bound, None);
-    set(ConditionType::Ready, Some(false));
-    set(ConditionType::Stalled, Some(true));
-    take_condition(conditions, ConditionType::Reconciling);
+    set(&mut status, ConditionType::Bound, None);
+    set(&mut status, ConditionType::Ready, Some(false));
+    set(&mut status, ConditionType::Stalled, Some(true));
+    take_condition(&mut status.conditions, ConditionType::Reconciling);
+    let stale = status.fresh_until.as_ref().map(|until| until.0);
+    if task.spec.triggers.max_age.is_some() && stale.is_none_or(|until| until <= now) {
+        set(&mut status, ConditionType::Fresh, None);
+    }
+    // What nobody looks at any more grows old all the same.
+    let next = stale
+        .filter(|until| *until > now)
+        .and_then(|until| Duration::try_from(until.duration_since(now)).ok());
     if task.status.as_ref() == Some(&status) {
-        return None;
+        return next;
     }
     let mut object = task.clone();
     object.status = Some(status);
@@ -67,13 +75,33 @@ pub async fn reconcile<C: Cluster>(ctx: &Context<C>, task: &BackupTask) -> Optio
             if let Err(error) = ctx.cluster.publish_task(&written, &notice).await {
                 tracing::debug!(%error, "failed to publish an Event");
             }
-            None
+            next
         }
         Err(error) => {
             tracing::debug!(%error, task = task.name_any(), "failed to write the task");
             Some(AGAIN)
         }
     }
+}
+
+/// A cancel token that is there when the object is first seen is for no run of its life.
+fn find_nothing_to_cancel(task: &BackupTask, status: &mut BackupTaskStatus, now: &Time) {
+    let receipts = status.receipts.get_or_insert_default();
+    let spec = task.spec.cancel.as_ref().map(|cancel| &cancel.request);
+    let annotation = task.annotations().get(ANNOTATION_CANCEL);
+    for (token, receipt) in [
+        (spec, &mut receipts.cancel),
+        (annotation, &mut receipts.cancel_annotation),
+    ] {
+        *receipt = token.filter(|token| !token.is_empty()).map(|token| Receipt {
+            token: token.clone(),
+            outcome: ReceiptOutcome::NothingToCancel,
+            result_id: None,
+            accepted_at: Some(now.clone()),
+            finished_at: Some(now.clone()),
+        });
+    }
+    status.receipts = status.receipts.take().filter(|all| *all != Receipts::default());
 }
 
 /// The BackupServer is gone, so nothing can be removed; a namespace can always be deleted.

@@ -206,7 +206,8 @@ async fn decide_all<C: Cluster>(
             })
             .filter(|want| want.results || want.versions)
             .collect();
-        let refresh = decided.iter().any(|(decision, _)| decision.needs.fresh) && !fresh;
+        // Also once more, where something became due while the list was under way.
+        let refresh = decided.iter().any(|(decision, _)| decision.needs.fresh);
         let usable = memory.problem.is_none() && memory.connection.is_some();
         if round == ROUNDS || !usable || !refresh && wanting.is_empty() {
             let ids = bound.iter().filter_map(|(_, bound)| match bound {

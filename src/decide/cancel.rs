@@ -4,7 +4,10 @@
 use kube::ResourceExt;
 
 use super::{Act, Draft, Standing};
-use crate::api::{ANNOTATION_CANCEL, IntentAction, Reason, Receipt, ReceiptOutcome, StopReason, status_time};
+use crate::{
+    api::{ANNOTATION_CANCEL, IntentAction, Mode, Reason, Receipt, ReceiptOutcome, StopReason, status_time},
+    observe::Reach,
+};
 
 impl Draft<'_> {
     /// Accepts or answers cancel tokens.
@@ -26,8 +29,19 @@ impl Draft<'_> {
                 .is_some_and(|receipt| receipt.token == token);
             if !known {
                 self.take_cancel(token, from_annotation);
+            } else if self.is_unsent(from_annotation) {
+                self.send_cancel();
             }
         }
+    }
+
+    /// Whether an accepted token's cancel was held back, and its run still goes on.
+    fn is_unsent(&mut self, from_annotation: bool) -> bool {
+        let receipt = self.cancel_receipt(from_annotation).as_ref();
+        let is_accepted = receipt.is_some_and(|receipt| receipt.outcome == ReceiptOutcome::Accepted);
+        let is_untouched = self.status.run.as_ref().is_some_and(|run| run.stopping.is_none());
+        let is_open = self.status.intent.is_some() || self.act != Act::Nothing;
+        is_accepted && is_untouched && !is_open
     }
 
     fn cancel_receipt(&mut self, from_annotation: bool) -> &mut Option<Receipt> {
@@ -61,33 +75,52 @@ impl Draft<'_> {
                 "a cancel waits for the open call to be settled",
             ));
         }
-        if let Some(hold) = self.hold() {
-            return self.say(hold);
-        }
-        if self.task().is_none() {
-            return;
-        }
-        if !self.observed.fresh {
+        let hold = self.hold();
+        let is_readable = self.observed.reach == Reach::Readable;
+        if hold.is_some() && self.status.run.is_some() && !self.answers_nothing() {
+            // It is for this run and no later one, whenever it may be sent.
+            self.answer_token(token, from_annotation, ReceiptOutcome::Accepted);
+        } else if self.task().is_none() || self.observed.server.mode == Mode::Observe || !is_readable {
+        } else if !self.observed.fresh {
             self.needs.fresh = true;
         } else if self.doing().is_run() {
-            self.call(IntentAction::Cancel, 1, Vec::new(), None);
-            if self.act != Act::Nothing {
-                if let Some(run) = &mut self.status.run {
-                    run.stopping.get_or_insert(StopReason::Request);
-                }
+            if hold.is_none() && self.send_cancel() {
                 self.answer_token(token, from_annotation, ReceiptOutcome::Accepted);
-                self.say(Standing::waiting(
-                    Reason::CancelRequested,
-                    "cancelling the run in flight",
-                ));
             }
-        } else {
+        } else if !self.answers_nothing() {
             self.notice = Some((
                 Reason::NothingToCancel,
                 "the cancel token found no run in flight".to_owned(),
             ));
             self.answer_token(token, from_annotation, ReceiptOutcome::NothingToCancel);
         }
+        if let Some(hold) = hold {
+            self.say(hold);
+        }
+    }
+
+    /// Sends a token's cancel of the run in flight, once, unless something holds it back.
+    fn send_cancel(&mut self) -> bool {
+        if let Some(hold) = self.hold() {
+            self.say(hold);
+            return false;
+        }
+        if !self.observed.fresh || !self.doing().is_run() {
+            self.needs.fresh |= !self.observed.fresh;
+            return false;
+        }
+        self.call(IntentAction::Cancel, 1, Vec::new(), None);
+        if self.act == Act::Nothing {
+            return false;
+        }
+        if let Some(run) = &mut self.status.run {
+            run.stopping.get_or_insert(StopReason::Request);
+        }
+        self.say(Standing::waiting(
+            Reason::CancelRequested,
+            "cancelling the run in flight",
+        ));
+        true
     }
 
     fn answer_token(&mut self, token: String, from_annotation: bool, outcome: ReceiptOutcome) {

@@ -7,7 +7,8 @@ use kube::ResourceExt;
 
 use super::{Act, Draft, Standing, backoff, receipts::receipt_of, schedule::Calendar};
 use crate::api::{
-    ANNOTATION_BACKUP, Mode, Reason, ReceiptOutcome, ScheduleReceipt, TriggerKind, TriggerRef, status_time,
+    ANNOTATION_BACKUP, Mode, Reason, ReceiptOutcome, ResultSummary, ScheduleReceipt, TriggerKind, TriggerRef,
+    status_time,
 };
 
 /// A trigger that no run answers yet.
@@ -19,7 +20,47 @@ pub(super) struct Due {
     pub(super) since: Timestamp,
 }
 
+/// The time that a token names, if it is one in the form of RFC 3339. What only a generous reader takes for a time
+/// (`20261201T0800Z`) is opaque.
+fn time_of(token: &str) -> Option<Timestamp> {
+    let digit_to_zero = |c: char| {
+        if c.is_ascii_digit() {
+            '0'
+        } else {
+            c.to_ascii_uppercase()
+        }
+    };
+    let shape: String = token.chars().map(digit_to_zero).collect();
+    let rest = shape.strip_prefix("0000-00-00T00:00:00")?;
+    let zone = rest
+        .strip_prefix('.')
+        .map_or(rest, |fraction| fraction.trim_start_matches('0'));
+    let is_time = matches!(zone, "Z" | "+00:00" | "-00:00");
+    is_time.then(|| token.parse().ok())?
+}
+
 impl Draft<'_> {
+    /// Whether the inventory was begun after the newest of these became due (protocol, step 3). A token was seen before
+    /// the pass that reads.
+    pub(super) fn is_read_after(&self, due: &[Due]) -> bool {
+        let own_time = |due: &&Due| {
+            due.trigger
+                .token
+                .as_deref()
+                .is_none_or(|token| time_of(token).is_some())
+        };
+        let came = |since: &Timestamp| *since <= self.now;
+        let newest = due
+            .iter()
+            .filter(own_time)
+            .map(|due| due.since)
+            .filter(came)
+            .max();
+        self.observed
+            .inventory
+            .is_some_and(|inventory| newest.is_none_or(|newest| inventory.begun >= newest))
+    }
+
     /// Everything that is due, after what expired, was skipped or is satisfied already was answered.
     pub(super) fn due(&mut self) -> Vec<Due> {
         let mut due = self.due_tokens();
@@ -104,8 +145,13 @@ impl Draft<'_> {
         if is_final || self.is_in_flight(&trigger) {
             return None;
         }
+        let asked_since = time_of(token);
         if self.is_expired(std::slice::from_ref(&trigger)) {
-            self.expire(kind, token);
+            // A success that was there in time is its answer all the same.
+            let since = asked_since.filter(|_| known.is_none());
+            if since.is_none_or(|since| self.is_unsatisfied(kind, token, since)) {
+                self.expire(kind, token);
+            }
             return None;
         }
         if kind == TriggerKind::Request
@@ -121,7 +167,7 @@ impl Draft<'_> {
             .as_ref()
             .and_then(|status| status.due_since.as_ref());
         let seen = seen.map_or(self.now, |time| time.0);
-        let Ok(since) = token.parse::<Timestamp>() else {
+        let Some(since) = asked_since else {
             return Some(Due { trigger, since: seen });
         };
         if known.is_none() && since > self.now {
@@ -164,14 +210,21 @@ impl Draft<'_> {
         if self.task().is_none() {
             return true;
         }
-        if !self.knows_newest_success() {
-            return false;
-        }
-        let success = self.status.last_success.as_ref().and_then(|result| {
-            let started = super::freshness::started(result)?;
-            let trusted = result.clock_skew_seconds.is_none() || result.seen_in_flight;
-            (trusted && started >= since).then_some(result.result_id)
-        });
+        self.knows_newest_success() && self.is_unsatisfied(kind, token, since)
+    }
+
+    /// Answers the token where a run that was recorded satisfies it.
+    fn is_unsatisfied(&mut self, kind: TriggerKind, token: &str, since: Timestamp) -> bool {
+        let history = self.status.history.iter().map(|entry| &entry.result);
+        let known = self.status.last_success.iter().chain(history);
+        let satisfies = |result: &&ResultSummary| {
+            let is_trusted = result.clock_skew_seconds.is_none() || result.seen_in_flight;
+            let started = super::freshness::started(result);
+            is_trusted
+                && self.is_success(result.status_code)
+                && started.is_some_and(|started| started >= since)
+        };
+        let success = known.filter(satisfies).map(|result| result.result_id).max();
         if let Some(result) = success
             && !self.answers_nothing()
         {
@@ -182,7 +235,7 @@ impl Draft<'_> {
 
     /// Whether no newer success can hide in a history that was not read; says so where it cannot be read.
     fn knows_newest_success(&mut self) -> bool {
-        if self.is_history_seen() {
+        if self.is_history_seen() && !self.is_success_hidden() {
             return true;
         }
         if !self.need_history() {
@@ -344,14 +397,14 @@ impl Draft<'_> {
 
     /// When the time after the newest run is over; doubles with each failed one in a row.
     fn after_backoff(&self) -> Option<Timestamp> {
-        let result = self.status.last_result.as_ref()?;
         let failed = self.status.consecutive_failures.unwrap_or(0);
+        let status = &self.status;
         let ends = [
-            super::freshness::ended(result),
-            self.status.last_failure_time.as_ref().map(|time| time.0),
-            self.status.last_success_time.as_ref().map(|time| time.0),
+            &status.last_run_end_time,
+            &status.last_failure_time,
+            &status.last_success_time,
         ];
-        let ended = ends.into_iter().flatten().max()?;
+        let ended = ends.into_iter().flatten().map(|time| time.0).max()?;
         let before = i32::try_from(failed.saturating_sub(1)).unwrap_or(i32::MAX);
         ended.checked_add(backoff(self.object, before)).ok()
     }

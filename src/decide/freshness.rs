@@ -53,19 +53,28 @@ impl Draft<'_> {
         }
     }
 
-    /// The skew that the times of a run's own row show. A start that would lie before the run was asked for, or in the
-    /// future, was told by another clock than the one of first sight.
+    /// The skew that the times of a run's own row show.
     pub(super) fn skew_of(&self, run: &Run, row: &ResultRow) -> Option<i64> {
-        let start = nas_time(row.time_start)?.0;
         let asked = run.requested_at.as_ref().map(|time| time.0);
+        self.skew_shown(row, asked, run.clock_skew_seconds)
+    }
+
+    /// A start that would lie before the run was asked for, or in the future, was told by another clock than the one
+    /// that is known.
+    pub(super) fn skew_shown(
+        &self,
+        row: &ResultRow,
+        asked: Option<Timestamp>,
+        known: Option<i64>,
+    ) -> Option<i64> {
+        let start = nas_time(row.time_start)?.0;
         let fits = |skew: &Option<i64>| {
             corrected(start, *skew).is_some_and(|start| {
                 asked.is_none_or(|asked| asked.duration_since(start) <= EARLY)
                     && start.duration_since(self.now).as_secs() <= TRUSTED_SKEW
             })
         };
-        let known = [run.clock_skew_seconds, None];
-        known.into_iter().find(fits).unwrap_or_else(|| {
+        [known, None].into_iter().find(fits).unwrap_or_else(|| {
             let skew = start.duration_since(asked.unwrap_or(self.now)).as_secs();
             Some(skew)
         })

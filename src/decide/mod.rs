@@ -28,7 +28,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::{
     api::{
         BackupTask, BackupTaskStatus, Binding, ConditionType, Intent, IntentAction, Mode, Reason,
-        RemovalWhen, TriggerRef, condition, status_time,
+        ReceiptOutcome, RemovalWhen, TriggerRef, condition, status_time,
     },
     nas::{ResultId, Task},
     observe::{Bound, Doing, Observation, Reach, doing},
@@ -186,6 +186,42 @@ impl<'a> Draft<'a> {
             self.status.binding = None;
             self.status.task = None;
             self.status.removal_plan = None;
+            self.forget_task();
+        }
+    }
+
+    /// What was seen of one task says nothing of another: its run, its results, what it was refused.
+    fn forget_task(&mut self) {
+        if let Some(run) = self.status.run.take() {
+            self.answer(&run.triggers, ReceiptOutcome::ResultUnknown, run.result_id);
+            self.answer_cancel(ReceiptOutcome::NothingToCancel, None);
+        }
+        let status = &mut self.status;
+        status.last_result = None;
+        status.last_success = None;
+        status.last_success_time = None;
+        status.last_failure_time = None;
+        status.last_run_end_time = None;
+        status.consecutive_failures = None;
+        status.retry_attempt = None;
+        status.refusals = None;
+        status.next_attempt_time = None;
+        status.history.clear();
+    }
+
+    /// Whether the task that is bound now is not the one that was bound before.
+    fn is_another(&self, task: &Task) -> bool {
+        let Some(before) = &self.status.binding else {
+            return false;
+        };
+        let key = task.unique_key.as_ref().map(crate::nas::UniqueKey::as_str);
+        match (before.unique_key.as_deref(), key) {
+            (Some(before), Some(now)) => before != now,
+            _ => self
+                .status
+                .task
+                .as_ref()
+                .is_some_and(|before| before.id != task.id.0),
         }
     }
 
@@ -207,16 +243,18 @@ impl<'a> Draft<'a> {
                 let unique_key = task.unique_key.as_ref().map(|key| key.as_str().to_owned());
                 let serial = self.observed.server.serial.clone();
                 let selector = self.object.spec.task.clone();
-                let is_other = self.status.binding.as_ref().is_some_and(|old| old.unique_key != unique_key);
-                if is_other {
-                    // What one task was refused says nothing of another.
-                    self.status.refusals = None;
+                if self.is_another(task) {
+                    self.forget_task();
                 }
                 let kept = self.status.binding.take().and_then(|binding| binding.nas_serial);
                 self.status.binding =
                     Some(Binding { selector, unique_key, nas_serial: serial.or(kept), removed_by: None });
                 self.status.task = Some(state::bound_task(task, self.status.task.as_ref()));
             }
+            Bound::Unread if self.observed.inventory.is_some() => self.say(Standing::waiting(
+                Reason::ServerNotReady,
+                format!("{} listed its tasks in part, without {}", quoted(name), self.selector()),
+            )),
             Bound::Unread => {}
             Bound::Missing => self.say(Standing::blocked(
                 Reason::TaskNotFound,
@@ -266,11 +304,19 @@ impl<'a> Draft<'a> {
     fn doing(&self) -> Doing {
         match (self.task(), self.observed.inventory) {
             (Some(task), Some(inventory)) => match doing(task, &inventory.queue) {
-                Doing::PerhapsRunning if self.is_quiet() => Doing::Nothing,
+                Doing::PerhapsRunning if self.is_quiet() || self.is_lost_run(task) => Doing::Nothing,
                 seen => seen,
             },
             _ => Doing::Nothing,
         }
+    }
+
+    /// Whether the unfinished row of a task is that of a run that was given up on.
+    fn is_lost_run(&self, task: &Task) -> bool {
+        let (row, known) = (&task.last_result, &self.status.last_result);
+        row.as_ref().zip(known.as_ref()).is_some_and(|(row, known)| {
+            row.result_id.0 == known.result_id && known.status_code == crate::nas::status::INCOMPLETE
+        })
     }
 
     /// Whether no run has shown for the settling time, judged by reads, not by the clock.

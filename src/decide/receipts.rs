@@ -21,10 +21,9 @@ impl Draft<'_> {
         let Some(slot) = receipt_of(receipts, kind) else {
             return;
         };
-        let accepted = slot
-            .take()
-            .filter(|receipt| receipt.token == token)
-            .and_then(|receipt| receipt.accepted_at);
+        let before = slot.take().filter(|receipt| receipt.token == token);
+        let is_new = before.is_none();
+        let accepted = before.and_then(|receipt| receipt.accepted_at);
         *slot = Some(Receipt {
             token: token.to_owned(),
             outcome,
@@ -32,6 +31,9 @@ impl Draft<'_> {
             accepted_at: accepted.or(Some(now.clone())),
             finished_at: Some(now),
         });
+        if is_new {
+            self.status.unsettled = None;
+        }
     }
 
     /// Receipts the tokens among triggers that a run will answer.

@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{Act, Draft, EVIDENCE_LIMIT, NO_RESULT, freshness::ended, nas_time};
 use crate::{
     api::{
-        BackupType, HistoryEntry, IntentAction, JobAction, Origin, Progress, ReceiptOutcome, ResultDevice,
-        ResultStatus, ResultSummary, Run, StopReason, TriggerKind, TriggerRef, status_time,
+        BackupType, HistoryEntry, IntentAction, JobAction, Origin, Progress, Reason, ReceiptOutcome,
+        ResultDevice, ResultStatus, ResultSummary, Run, StopReason, TriggerKind, TriggerRef, status_time,
     },
     nas::{ResultRow, status},
     observe::{Doing, is_unfinished},
@@ -42,6 +42,7 @@ impl<'a> Draft<'a> {
         self.ask_for_history();
         self.follow_run();
         self.record_other_results();
+        self.judge_success_anew();
         // After the others: one may have followed the run that has just ended.
         if self.notice_external_run() {
             self.follow_run();
@@ -67,6 +68,14 @@ impl<'a> Draft<'a> {
             || last.is_none_or(|last| last.is_backup() || self.is_read_behind(last))
     }
 
+    /// Whether the newest good run may stand behind the rows we have ever seen.
+    pub(super) fn is_success_hidden(&self) -> bool {
+        let last = self.task().and_then(|task| task.last_result.as_ref());
+        self.status.last_success.is_none()
+            && self.observed.results.is_none()
+            && last.is_some_and(|last| !self.is_success(last.status) && !self.is_read_behind(last))
+    }
+
     fn is_read_behind(&self, last: &ResultRow) -> bool {
         self.observed.knowledge.history_read_behind == Some(last.result_id)
     }
@@ -90,10 +99,7 @@ impl<'a> Draft<'a> {
             .as_ref()
             .and_then(|run| run.result_id)
             .is_some_and(|id| last.result_id.0 > id && last.is_backup());
-        // The newest good run may stand behind the first row we ever see.
-        let nothing_yet =
-            self.status.last_result.is_none() && last.status != status::SUCCESS && !self.is_read_behind(last);
-        if hidden || passed || nothing_yet {
+        if hidden || passed || self.is_success_hidden() {
             self.need_history();
         }
     }
@@ -109,7 +115,8 @@ impl<'a> Draft<'a> {
             return false;
         }
         let finished = self.backup_rows().into_iter().find(|row| !is_unfinished(row));
-        let known = finished.map_or_else(|| self.last_known_result(), |row| row.result_id.0);
+        let newest = finished.map_or(NO_RESULT.0, |row| row.result_id.0);
+        let known = newest.max(self.last_known_result());
         self.status.run = Some(Run {
             origin: Origin::External,
             triggers: Vec::new(),
@@ -190,6 +197,12 @@ impl<'a> Draft<'a> {
     /// The run is over: receipts, result and history in the write that removes it.
     fn complete(&mut self, run: &Run, row: Option<&ResultRow>) {
         self.status.run = None;
+        self.status.last_run_end_time = Some(status_time(self.now));
+        if run.stopping.is_some() || self.said_before(&[Reason::CancelRefused]).is_some() {
+            // A refused cancel puts off no further run.
+            self.status.refusals = None;
+            self.status.next_attempt_time = None;
+        }
         let outcome = self.outcome_of_run(run, row);
         let is_cancel = self
             .status
@@ -218,14 +231,15 @@ impl<'a> Draft<'a> {
         };
         self.answer_cancel(canceled, id);
         self.plan_retry(run, outcome);
-        if let Some(row) = row.filter(|row| !is_unfinished(row)) {
+        if let Some(row) = row {
             let is_seen = self
                 .object
                 .status
                 .as_ref()
                 .is_some_and(|status| status.run.is_some());
             let mut result = summary(row, run.origin, run.clock_skew_seconds);
-            result.seen_in_flight = is_seen;
+            // Of a run that was given up on nobody saw the end.
+            result.seen_in_flight = is_seen && !is_unfinished(row);
             let answered = (!run.triggers.is_empty()).then_some(outcome);
             self.record(result, run.triggers.clone(), outcome, answered);
         }
@@ -251,10 +265,13 @@ impl<'a> Draft<'a> {
             .triggers
             .iter()
             .any(|trigger| trigger.kind != TriggerKind::MaxAge);
+        // A trigger that joins a pending attempt has all of its own before it.
+        let is_new =
+            has(TriggerKind::Request) || has(TriggerKind::RequestAnnotation) || has(TriggerKind::Schedule);
         let done = self
             .status
             .retry_attempt
-            .filter(|_| has(TriggerKind::Retry))
+            .filter(|_| has(TriggerKind::Retry) && !is_new)
             .unwrap_or(0);
         match outcome {
             ReceiptOutcome::Failed | ReceiptOutcome::DeadlineExceeded if counts => {
@@ -280,30 +297,17 @@ impl<'a> Draft<'a> {
     /// good one.
     fn record_other_results(&mut self) {
         let known = self.last_known_result();
-        let ours = self.status.run.as_ref().and_then(|run| run.result_id);
-        let rows = self.backup_rows();
-        let finished = |row: &&&ResultRow| !is_unfinished(row) && Some(row.result_id.0) != ours;
-        let mut news: Vec<&ResultRow> = rows
-            .iter()
-            .filter(finished)
-            .filter(|row| row.result_id.0 > known)
-            .copied()
-            .collect();
+        let rows = self.rows_of_others();
+        let is_news = |row: &&ResultRow| {
+            row.result_id.0 > known || row.result_id.0 == known && self.is_given_up(row.result_id.0)
+        };
+        let mut news: Vec<&ResultRow> = rows.into_iter().filter(is_news).collect();
         if self.status.last_result.is_none() {
-            if self.status.last_success.is_none()
-                && let Some(good) = rows
-                    .iter()
-                    .filter(finished)
-                    .find(|row| self.is_success(row.status))
-            {
-                let good = summary(good, Origin::External, self.skew());
-                self.status.last_success_time = ended(&good).map(|time| status_time(time.min(self.now)));
-                self.status.last_success = Some(good);
-            }
             news.truncate(1);
         }
         for row in news.into_iter().rev() {
-            let result = summary(row, Origin::External, self.skew());
+            let skew = self.skew_shown(row, None, self.skew());
+            let result = summary(row, Origin::External, skew);
             let outcome = self.outcome(Some(row.status));
             if outcome == ReceiptOutcome::Succeeded {
                 self.status.retry_attempt = self.status.retry_attempt.filter(|_| self.status.run.is_some());
@@ -312,7 +316,56 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Number of the newest finished backup that was ever recorded; 0 when there was none.
+    /// Finished rows but that of the run in flight, newest first.
+    fn rows_of_others(&self) -> Vec<&'a ResultRow> {
+        let ours = self.status.run.as_ref().and_then(|run| run.result_id);
+        let mut rows = self.backup_rows();
+        rows.retain(|row| !is_unfinished(row) && Some(row.result_id.0) != ours);
+        rows
+    }
+
+    /// Whether a result is that of a run that was given up on, so that its end is news.
+    fn is_given_up(&self, result_id: i64) -> bool {
+        let last = self.status.last_result.as_ref();
+        last.is_some_and(|last| last.result_id == result_id && last.status_code == status::INCOMPLETE)
+    }
+
+    /// The newest good run, as `partialIsSuccess` says now: an edit counts for what lies behind, too.
+    fn judge_success_anew(&mut self) {
+        let counts = |result: &&ResultSummary| self.is_success(result.status_code);
+        let status = &self.status;
+        let kept = status.last_result.iter().chain(&status.last_success);
+        let history = status.history.iter().map(|entry| &entry.result);
+        let newest = kept
+            .chain(history)
+            .filter(counts)
+            .max_by_key(|result| result.result_id);
+        let newest = newest.cloned().or_else(|| {
+            let rows = self.rows_of_others();
+            let good = rows.into_iter().find(|row| self.is_success(row.status))?;
+            let skew = self.skew_shown(good, None, self.skew());
+            Some(summary(good, Origin::External, skew))
+        });
+        let id = |result: &Option<ResultSummary>| result.as_ref().map(|result| result.result_id);
+        if id(&newest) == id(&self.status.last_success) {
+            return;
+        }
+        if newest.is_none() {
+            self.need_history();
+        }
+        let end = newest
+            .as_ref()
+            .map(|good| ended(good).unwrap_or(self.now).min(self.now));
+        self.status.last_success_time = end.map(status_time);
+        let last = self.status.last_result.as_ref().map(|last| last.result_id);
+        if last == id(&newest) {
+            self.status.consecutive_failures = Some(0);
+            self.status.retry_attempt = None;
+        }
+        self.status.last_success = newest;
+    }
+
+    /// Number of the newest backup that was ever recorded; 0 when there was none.
     pub(super) fn last_known_result(&self) -> i64 {
         let last = self.status.last_result.as_ref();
         last.map_or(NO_RESULT.0, |result| result.result_id)
@@ -334,22 +387,28 @@ impl<'a> Draft<'a> {
         outcome: ReceiptOutcome,
         answered: Option<ReceiptOutcome>,
     ) {
-        let is_known = |entry: &HistoryEntry| entry.result.result_id == result.result_id;
-        if self.status.history.iter().any(is_known) {
-            return;
+        let mut result = result;
+        let is_end = self.is_given_up(result.result_id);
+        if let Some(last) = self.status.last_result.as_ref().filter(|_| is_end) {
+            result.origin = last.origin;
         }
-        let mut entry = HistoryEntry {
-            result: result.clone(),
-            triggers,
-            outcome: answered,
-        };
-        entry.result.devices.clear();
-        self.status.history.push(entry);
+        let mut kept = result.clone();
+        kept.devices.clear();
+        let is_known = |entry: &&mut HistoryEntry| entry.result.result_id == kept.result_id;
+        match self.status.history.iter_mut().find(is_known) {
+            Some(entry) if entry.result.status_code == status::INCOMPLETE => entry.result = kept,
+            Some(_) => return,
+            None => self.status.history.push(HistoryEntry {
+                result: kept,
+                triggers,
+                outcome: answered,
+            }),
+        }
         self.status
             .history
             .sort_by_key(|entry| std::cmp::Reverse(entry.result.result_id));
         self.status.history.truncate(self.history_limit());
-        if result.result_id <= self.last_known_result() {
+        if result.result_id <= self.last_known_result() && !is_end {
             return;
         }
         self.count(&result, outcome);
@@ -359,7 +418,8 @@ impl<'a> Draft<'a> {
     /// What the newest result means for the counts and for the newest success.
     fn count(&mut self, result: &ResultSummary, outcome: ReceiptOutcome) {
         // A NAS clock that was set back or forth must not put the end of a run into our future.
-        let end = ended(result).map(|time| status_time(time.min(self.now)));
+        let end = Some(status_time(ended(result).unwrap_or(self.now).min(self.now)));
+        self.status.last_run_end_time.clone_from(&end);
         match outcome {
             ReceiptOutcome::Succeeded => {
                 self.status.consecutive_failures = Some(0);

@@ -10,8 +10,9 @@ use crate::{
 impl Draft<'_> {
     /// What is due meets a run in progress (contract, `whenRunning`).
     pub(super) fn meet_run(&mut self, due: &[Due]) {
-        let is_ending = self.status.run.as_ref().is_some_and(|run| run.stopping.is_some());
-        let is_running = self.doing().is_run() && self.doing() != Doing::Canceling;
+        let is_ending = self.is_stopping();
+        // An unfinished row alone may be what a crashed run left.
+        let is_running = self.doing().is_certain_run() && self.doing() != Doing::Canceling;
         match self.object.spec.when_running {
             WhenRunning::Adopt if is_running && !is_ending => self.adopt(due),
             WhenRunning::Replace if is_running && !is_ending => {
@@ -75,7 +76,7 @@ impl Draft<'_> {
         let (Some(over), Doing::Running) = (over, self.doing()) else {
             return;
         };
-        if run.stopping.is_some() || self.is_latched() || self.object.is_deleted() {
+        if self.is_stopping() || self.is_latched() || self.object.is_deleted() {
             return;
         }
         if self.now < over {

@@ -11,7 +11,7 @@ use crate::{
         status_time,
     },
     nas::{Context, Meaning},
-    observe::{Answered, Call, Doing, Queue},
+    observe::{Answered, Call, Doing, Queue, Reach},
 };
 
 impl Draft<'_> {
@@ -155,13 +155,16 @@ impl Draft<'_> {
 
     /// The call certainly did not happen: a new intent with the first one's baseline, if nothing holds it back.
     fn again(&mut self, intent: &Intent) -> Option<Standing> {
-        if let Some(hold) = self.hold() {
-            return Some(hold);
-        }
-        if self.task().is_none_or(|task| !is_same(task, intent)) || self.is_expired(&intent.triggers) {
-            // Nothing is open any more: the trigger is due like any other that was not started yet.
+        let hold = self.hold();
+        let is_held = hold.is_some() && self.observed.reach == Reach::Readable || self.answers_nothing();
+        let is_other = self.task().is_none_or(|task| !is_same(task, intent));
+        if is_held || is_other || self.is_expired(&intent.triggers) {
+            // Nothing is open any more, and no place is taken: the trigger is due like any other that was not started.
             self.status.intent = None;
             return None;
+        }
+        if let Some(hold) = hold {
+            return Some(hold);
         }
         if !self.observed.fresh {
             self.needs.fresh = true;
@@ -313,23 +316,24 @@ impl Draft<'_> {
                 self.status.intent = None;
                 self.answer_cancel(ReceiptOutcome::Failed, None);
                 let message = format!("the NAS refused cancel with {code}: {}", meaning.describe());
-                if self.is_stopping() {
+                let is_stopping = self.is_stopping();
+                self.forget_stop();
+                if is_stopping {
                     let next = self.back_off();
-                    self.forget_stop();
                     let message = format!("{message}; next attempt at {}", next.0);
                     return Some(Standing::waiting(Reason::CancelRefused, message));
                 }
                 self.end(intent, Reason::CancelRefused, message)
             }
-            // A token's cancel is sent once; what the spec asks for all the time is asked for again once it certainly
-            // did not happen.
+            // It certainly did not happen. A token's cancel is sent once, another token's may follow; what the spec asks
+            // for all the time is asked for again.
             Some(Answered::Unknown) | None
-                if self.is_stopping()
-                    && self.doing() == Doing::Running
-                    && self.absence(call) == Absence::Proven =>
+                if self.doing() == Doing::Running && self.absence(call) == Absence::Proven =>
             {
                 self.status.intent = None;
-                self.forget_stop();
+                if self.is_stopping() {
+                    self.forget_stop();
+                }
                 None
             }
             _ => Some(Standing::waiting(

@@ -39,8 +39,12 @@ impl Draft<'_> {
         if let Some(wait) = self.queued() {
             return self.say(wait);
         }
-        if !self.observed.fresh {
+        if !self.observed.fresh || !self.is_read_after(&due) {
             self.needs.fresh = true;
+            return;
+        }
+        if self.task().is_some_and(|task| task.last_result.is_none()) && self.need_history() {
+            // Without a newest job in view only the history has the baseline.
             return;
         }
         let triggers: Vec<TriggerRef> = due.into_iter().map(|due| due.trigger).collect();

@@ -14,7 +14,7 @@ use crate::{
 /// The NAS task an object means.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Bound<'a> {
-    /// No inventory to look in.
+    /// No inventory to look in, or one that is incomplete and does not show it.
     Unread,
     /// Exactly this one.
     To(&'a Task),
@@ -49,35 +49,51 @@ pub fn bind<'a>(task: &BackupTask, inventory: Option<&'a Inventory>, serial: Opt
     }
     let matches = select(&task.spec.task, inventory);
     let Some(binding) = standing_binding(task) else {
-        return only(&matches);
+        // On what was not listed another task of that name may stand.
+        let is_certain = inventory.complete || task.spec.task.name.is_none();
+        return match only(&matches) {
+            Bound::To(_) if !is_certain => Bound::Unread,
+            bound => listed(bound, inventory),
+        };
     };
     let key = binding.unique_key.as_deref();
     let with_key = |key: &str| -> Vec<&Task> {
         let is_meant = |task: &&Task| key_of(task) == Some(key);
         inventory.tasks.iter().filter(is_meant).collect()
     };
-    // Naming another key is a decision for that task, on whatever NAS it stands.
+    let other_nas = serial.filter(|new| binding.nas_serial.as_deref().is_some_and(|old| old != *new));
+    // Naming another key is a decision for that task, on whatever NAS it stands. It is made once: while the bound task
+    // is there, an annotation left behind says nothing.
+    let is_lost = other_nas.is_some() || key.is_none_or(|key| with_key(key).is_empty());
     let named = task.annotations().get(ANNOTATION_REBIND).map(String::as_str);
-    if let Some([found]) = named.filter(|named| key != Some(named)).map(with_key).as_deref() {
+    let named = named.filter(|named| is_lost && key != Some(named));
+    if let Some([found]) = named.map(with_key).as_deref() {
         return Bound::To(found);
     }
-    if let (Some(old), Some(new)) = (binding.nas_serial.as_deref(), serial)
-        && old != new
-    {
+    if let Some(new) = other_nas {
         return Bound::Replaced {
             by: format!("serial {new}"),
         };
     }
     let Some(key) = key else {
-        return only(&matches);
+        return listed(only(&matches), inventory);
     };
-    match (with_key(key).as_slice(), matches.first()) {
+    let bound = match (with_key(key).as_slice(), matches.first()) {
         ([found], _) => Bound::To(found),
         ([], Some(other)) if matches.len() == 1 => Bound::Replaced {
             by: key_of(other).unwrap_or("").to_owned(),
         },
         ([], _) => Bound::Missing,
         (several, _) => Bound::Ambiguous(several.len()),
+    };
+    listed(bound, inventory)
+}
+
+/// A list with rows missing or unreadable shows nobody's absence.
+fn listed<'a>(bound: Bound<'a>, inventory: &Inventory) -> Bound<'a> {
+    match bound {
+        Bound::Missing | Bound::Replaced { .. } if !inventory.complete => Bound::Unread,
+        bound => bound,
     }
 }
 

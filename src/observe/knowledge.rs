@@ -53,6 +53,8 @@ pub struct Knowledge {
     pub call: Option<Call>,
     /// Beginning of the first read since when no run shows.
     pub quiet_since: Option<Timestamp>,
+    /// The unfinished row that the newest read showed and nothing else did.
+    pub unfinished: Option<ResultId>,
     /// Beginning of the first complete read since when the task is not listed and no deletion shows.
     pub absent_since: Option<Timestamp>,
     /// The newest result of another kind (a version deletion, a restore) behind which the history was read.
@@ -88,6 +90,16 @@ impl Knowledge {
             Bound::Unread | Bound::Missing | Bound::Ambiguous(_) | Bound::Replaced { .. } => None,
         };
         let readable = matches!(inventory.queue, Queue::Read(_));
+        let row = match bound {
+            Bound::To(task) => task.last_result.as_ref().map(|row| row.result_id),
+            Bound::Unread | Bound::Missing | Bound::Ambiguous(_) | Bound::Replaced { .. } => None,
+        };
+        let unfinished = row.filter(|_| listed == Some(Doing::PerhapsRunning));
+        if unfinished.is_some() && unfinished != self.unfinished {
+            // The quiet before this row says nothing of its run.
+            self.quiet_since = None;
+        }
+        self.unfinished = unfinished;
         match listed {
             Some(Doing::Nothing) => self.quiet_since = self.quiet_since.or(Some(inventory.begun)),
             Some(Doing::PerhapsRunning) if readable => {

@@ -23,7 +23,7 @@ pub use read::{read_inventory, read_results, read_versions};
 pub struct Inventory {
     /// When the read began, our clock.
     pub begun: Timestamp,
-    /// The NAS's clock, from the answer's `Date` header; without one, from results that lie ahead of ours.
+    /// The NAS's clock, from the answer's `Date` header.
     pub nas_time: Option<Timestamp>,
     /// Whether every task the NAS counts was in the answer; absence means nothing otherwise.
     pub complete: bool,

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
 use super::{Inventory, Queue};
-use crate::nas::{Client, Error, ListResults, ListTasks, ResultRow, Task, TaskId, Version, job_action};
+use crate::nas::{Client, Error, ListResults, ListTasks, ResultRow, TaskId, Version, job_action, status};
 
 /// Rows asked for on a further page, where the first answer held fewer tasks than the NAS counts.
 const PAGE: u64 = 500;
@@ -28,10 +26,7 @@ pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Invento
     // The clock is the answer's, the inventory the question's: a list that took a minute is no skew.
     let answered = client.clock().now();
     let mut list = first.value;
-    let clock = first
-        .nas_date
-        .or_else(|| clock_ahead(times(&list.tasks), answered));
-    let nas_time = clock.map(|clock| clock - answered.duration_since(begun));
+    let nas_time = first.nas_date.map(|date| date - answered.duration_since(begun));
     let mut seen: BTreeSet<TaskId> = list.tasks.iter().map(|task| task.id).collect();
     for _ in 0..PAGES {
         if list.is_complete() || list.unreadable_rows > 0 || list.tasks.is_empty() {
@@ -64,18 +59,6 @@ pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Invento
     })
 }
 
-/// Starts and ends of the tasks' newest jobs.
-fn times(tasks: &[Task]) -> impl Iterator<Item = i64> {
-    let rows = tasks.iter().filter_map(|task| task.last_result.as_ref());
-    rows.filter_map(|row| row.time_end.max(row.time_start))
-}
-
-/// The NAS's clock where no header tells it: results later than now show that it is ahead.
-fn clock_ahead(times: impl Iterator<Item = i64>, now: Timestamp) -> Option<Timestamp> {
-    let newest = Timestamp::from_second(times.max()?).ok()?;
-    (newest > now).then_some(newest)
-}
-
 /// A queue that cannot be read is an observation: absence then proves nothing.
 async fn read_queue(client: &Client) -> Queue {
     match client.list_activity().await {
@@ -84,7 +67,7 @@ async fn read_queue(client: &Client) -> Queue {
     }
 }
 
-/// Reads the newest backup results of one task, newest first.
+/// Reads the newest backup results of one task, newest first, and the newest good ones where these hold none.
 pub async fn read_results(client: &Client, task: TaskId) -> Result<Vec<ResultRow>, Error> {
     let query = ListResults {
         task_id: Some(task),
@@ -92,9 +75,36 @@ pub async fn read_results(client: &Client, task: TaskId) -> Result<Vec<ResultRow
         limit: Some(HISTORY),
         ..ListResults::default()
     };
-    let mut page = client.list_results(&query).await?.value;
-    page.rows.retain(ResultRow::is_backup);
-    Ok(page.rows)
+    let (mut rows, is_all) = read_both_ends(client, &query).await?;
+    if !is_all && rows.iter().all(|row| row.status != status::SUCCESS) {
+        let good = ListResults {
+            status: Some(status::SUCCESS),
+            ..query
+        };
+        rows.extend(read_both_ends(client, &good).await?.0);
+    }
+    rows.retain(ResultRow::is_backup);
+    rows.sort_by_key(|row| std::cmp::Reverse(row.result_id));
+    rows.dedup_by_key(|row| row.result_id);
+    Ok(rows)
+}
+
+/// The first and the last page of a list, and whether that is all: in which order a NAS lists results is not to be
+/// relied on (dsm-api-facts 4).
+async fn read_both_ends(client: &Client, query: &ListResults) -> Result<(Vec<ResultRow>, bool), Error> {
+    let first = client.list_results(query).await?.value;
+    let beyond = first
+        .count
+        .map_or(0, |count| count.saturating_sub(first.rows.len() as u64));
+    let mut rows = first.rows;
+    if beyond > 0 {
+        let last = ListResults {
+            offset: first.count.map(|count| count.saturating_sub(HISTORY)),
+            ..query.clone()
+        };
+        rows.extend(client.list_results(&last).await?.value.rows);
+    }
+    Ok((rows, beyond == 0))
 }
 
 /// Reads the versions of one task.
@@ -113,21 +123,5 @@ pub async fn read_versions(client: &Client, task: TaskId) -> Result<Vec<Version>
     {
         Some(versions) => Ok(versions),
         None => Ok(client.list_versions(task).await?.value.versions),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_later_than_now_tell_the_clock_and_earlier_ones_nothing() {
-        let clock = |times: &[i64]| {
-            let now = Timestamp::from_second(1000).unwrap_or_default();
-            clock_ahead(times.iter().copied(), now).map(Timestamp::as_second)
-        };
-        assert_eq!(clock(&[900, 1000]), None);
-        assert_eq!(clock(&[1500, 950]), Some(1500));
-        assert_eq!(clock(&[]), None);
     }
 }

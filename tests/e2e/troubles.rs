@@ -212,11 +212,15 @@ async fn an_unknown_an_ambiguous_and_a_claimed_task_are_said_and_heal() {
 async fn a_server_that_does_not_exist_is_said_and_heals() {
     let lab = Lab::new("orphan").await;
     lab.namespace.kubectl(&["delete", "bsrv", "nas"]).await.ok();
-    lab.task("").await;
-    lab.until("not found", |status| {
-        condition(status, "Ready")["reason"] == "ServerNotFound"
-    })
-    .await;
+    lab.task("cancel: {request: before}\ntriggers: {maxAge: 24h}")
+        .await;
+    let status = lab
+        .until("not found", |status| {
+            condition(status, "Ready")["reason"] == "ServerNotFound"
+        })
+        .await;
+    assert_eq!(status["receipts"]["cancel"]["outcome"], "NothingToCancel");
+    assert_eq!(condition(&status, "Fresh")["status"], "Unknown");
     lab.namespace.apply(&server(&lab.nas, "")).await.ok();
     lab.until("found", |status| {
         condition(status, "Ready")["reason"] == "Reconciled"

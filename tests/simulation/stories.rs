@@ -234,13 +234,19 @@ fn identities() -> Vec<Scenario> {
     };
     vec![
         Scenario {
-            script: vec![(
-                30,
-                changed(TaskChange {
-                    name: Some("another".to_owned()),
-                    ..TaskChange::default()
-                }),
-            )],
+            // Whoever sees it only then finds it again later.
+            script: [(30, "another"), (200, "task-1")]
+                .map(|(second, name)| {
+                    let name = Some(name.to_owned());
+                    (
+                        second,
+                        changed(TaskChange {
+                            name,
+                            ..TaskChange::default()
+                        }),
+                    )
+                })
+                .into(),
             answer: Some(ReceiptOutcome::Succeeded),
             ..story("a rename in mid-run", &by_name)
         },

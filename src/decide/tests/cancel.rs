@@ -112,8 +112,9 @@ fn a_cancel_token_is_taken_up_once() {
             ..canceling()
         },
         Case {
-            name: "suspended, nothing is sent",
+            name: "suspended, nothing is sent, but the token is for this run",
             object: task().cancel("c").suspended(),
+            cancel: Some(("c", Accepted)),
             reason: Reason::Suspended,
             state: State::Running,
             ..canceling()

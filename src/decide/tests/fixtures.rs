@@ -240,10 +240,9 @@ pub trait Build: Sized {
     /// The newest success was first seen under that skew.
     fn success_seen(self, skew: Option<i64>, in_flight: bool) -> Self {
         self.status(|status| {
-            for result in [&mut status.last_success, &mut status.last_result]
-                .into_iter()
-                .flatten()
-            {
+            let last = [&mut status.last_success, &mut status.last_result];
+            let history = status.history.iter_mut().map(|entry| &mut entry.result);
+            for result in last.into_iter().flatten().chain(history) {
                 result.clock_skew_seconds = skew;
                 result.seen_in_flight = in_flight;
             }
@@ -552,9 +551,22 @@ impl Case {
         }
     }
 
+    /// The inventory; one of this very pass was begun when the row takes place.
+    fn read_now(&self) -> Option<Inventory> {
+        let later = |read: &Inventory| self.now.duration_since(read.begun);
+        let is_older = |read: &Inventory| self.fresh && read.begun == at(0) && later(read).is_positive();
+        let mut read = self.nas.clone()?;
+        if is_older(&read) {
+            read.nas_time = read.nas_time.map(|time| time + later(&read));
+            read.begun = self.now;
+        }
+        Some(read)
+    }
+
     /// Decides for an object in place of the row's own.
     pub fn decide(&self, object: &BackupTask, knowledge: &Knowledge) -> (Decision, BackupTaskStatus) {
-        let nas = self.nas.as_ref();
+        let read = self.read_now();
+        let nas = read.as_ref();
         let bound = bind(object, nas, self.server.serial.as_deref());
         let observation = self.observation(&self.server, nas, bound.clone(), knowledge);
         let decision = decide(object, &observation, self.now, "next");

@@ -35,6 +35,7 @@ fn when_an_age_is_exceeded() {
         Case {
             object: new_task().max_age("24h"),
             nas: Some(lists(empty)),
+            results: Some(vec![]),
             ..case()
         }
     };
@@ -67,6 +68,12 @@ fn when_an_age_is_exceeded() {
             object: new_task().max_age("30m"),
             last_result: Some(10),
             ..starts()
+        },
+        Case {
+            name: "where no success was ever seen the history is asked first",
+            results: None,
+            needs: HISTORY,
+            ..never()
         },
         Case {
             name: "and when there never was a success",

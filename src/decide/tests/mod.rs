@@ -8,6 +8,7 @@
 )]
 
 mod cancel;
+mod edges;
 mod fixtures;
 mod freshness;
 mod purity;

@@ -348,6 +348,8 @@ fn gone_is_proven_by_two_complete_lists() {
                 complete: false,
                 ..inventory(vec![])
             }),
+            reason: Reason::ServerNotReady,
+            state: State::Unknown,
             ..holding()
         },
         Case {

@@ -141,8 +141,36 @@ fn a_token_asks_for_one_run() {
             ..case()
         },
         Case {
-            name: "where the list shows no result the last known one is the baseline",
+            name: "where the list shows no result the history has the baseline",
             object: task().request("a"),
+            nas: Some(lists(crate::nas::Task {
+                last_result: None,
+                ..row()
+            })),
+            needs: HISTORY,
+            ..case()
+        },
+        Case {
+            name: "which may be a run of an earlier task of that number",
+            object: task().request("a"),
+            nas: Some(lists(crate::nas::Task {
+                last_result: None,
+                ..row()
+            })),
+            results: Some(vec![result(12, status::FAILED)]),
+            act: Want::Backup {
+                attempt: 1,
+                baseline: 12,
+            },
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            request: Some(("a", Accepted)),
+            ..case()
+        },
+        Case {
+            name: "where that shows none either the last known one is the baseline",
+            object: task().request("a"),
+            results: Some(vec![]),
             nas: Some(lists(crate::nas::Task {
                 last_result: None,
                 ..row()

@@ -232,7 +232,7 @@ fn a_run_is_followed_to_its_row() {
             object: running(Some(11)),
             nas: Some(lists(ended(result(11, status::INCOMPLETE)))),
             knowledge: quiet_since(-60),
-            last_result: Some(10),
+            last_result: Some(11),
             ..over(ResultUnknown)
         },
         Case {
@@ -472,11 +472,11 @@ fn reads_that_prove_an_absence() {
             none,
         ),
         (
-            "nor the quiet of an unfinished row",
+            "an unfinished row that is new ends the quiet before it",
             unreadable(unfinished()),
             kept,
             kept,
-            kept,
+            none,
             none,
         ),
         (
@@ -503,6 +503,9 @@ fn reads_that_prove_an_absence() {
         knowledge.absent_since = before;
         let bound = crate::observe::bind(&object, Some(&seen), Some("S1"));
         knowledge.note(&object, &bound, &seen);
+        let again = knowledge.quiet_since;
+        knowledge.note(&object, &bound, &seen);
+        assert_eq!(knowledge.quiet_since, again, "seen again: {name}");
         assert_eq!(knowledge.call.unwrap().first_absence, absence, "call: {name}");
         assert_eq!(
             (knowledge.quiet_since, knowledge.absent_since),

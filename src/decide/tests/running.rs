@@ -329,11 +329,31 @@ fn a_run_that_goes_on_for_too_long() {
                 .cancel_receipt("x", Accepted)
                 .intent(open(IntentAction::Cancel)),
             knowledge: call(Some(Answered::Unknown), -100, Some(-40)),
-            intent: true,
             cancel: Some(("x", Accepted)),
+            ..own("1h")
+        },
+        Case {
+            name: "one that was lost keeps no other token from the run",
+            object: stopping(running(None), StopReason::Request)
+                .cancel("y")
+                .cancel_receipt("x", Accepted),
+            act: Want::Cancel { attempt: 1 },
+            cancel: Some(("y", Accepted)),
             reason: Reason::CancelRequested,
             state: State::Canceling,
             ..own("1h")
+        },
+        Case {
+            name: "nor the deadline",
+            object: stopping(running(None), StopReason::Request)
+                .cancel("x")
+                .cancel_receipt("x", Accepted)
+                .active_deadline("10s"),
+            act: Want::Cancel { attempt: 1 },
+            cancel: Some(("x", Accepted)),
+            reason: Reason::CancelRequested,
+            state: State::Canceling,
+            ..own("10s")
         },
         Case {
             name: "a run cancelled in the queue leaves no row",

@@ -287,10 +287,12 @@ fn absence_after_an_unknown_answer() {
             ..again()
         },
         Case {
-            name: "suspended meanwhile: nothing is sent again",
+            name: "suspended meanwhile: nothing is sent again, and no place is taken",
             object: asked().suspended(),
             knowledge: unknown(-60, Some(-30)),
             reason: Reason::Suspended,
+            intent: false,
+            state: State::Idle,
             ..waiting()
         },
         Case {
@@ -298,6 +300,8 @@ fn absence_after_an_unknown_answer() {
             server: mode(Mode::Plan),
             knowledge: unknown(-60, Some(-30)),
             reason: Reason::Planned,
+            intent: false,
+            state: State::Idle,
             ..waiting()
         },
         Case {
@@ -308,6 +312,8 @@ fn absence_after_an_unknown_answer() {
             },
             knowledge: unknown(-60, Some(-30)),
             reason: Reason::TaskClaimed,
+            intent: false,
+            state: State::Idle,
             ..waiting()
         },
         Case {

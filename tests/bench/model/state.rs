@@ -78,6 +78,7 @@ pub struct View {
 pub struct Memory {
     pub call: Option<Call>,
     pub quiet_since: Option<Tick>,
+    pub unfinished: Option<u8>,
     pub read_behind: Option<u8>,
 }
 

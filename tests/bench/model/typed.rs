@@ -170,6 +170,7 @@ pub fn knowledge(task: usize, memory: &Memory) -> Knowledge {
     let Memory {
         call,
         quiet_since,
+        unfinished,
         read_behind,
     } = *memory;
     let call = call.map(|call| observe::Call {
@@ -189,6 +190,7 @@ pub fn knowledge(task: usize, memory: &Memory) -> Knowledge {
     Knowledge {
         call,
         quiet_since: quiet_since.map(at),
+        unfinished: unfinished.map(|row| ResultId(first_row(task) + i64::from(row))),
         history_read_behind: read_behind.map(|row| ResultId(first_row(task) + i64::from(row))),
         ..Knowledge::default()
     }
@@ -198,6 +200,7 @@ pub fn memory(task: usize, knowledge: &Knowledge) -> Memory {
     let Knowledge {
         call,
         quiet_since,
+        unfinished,
         absent_since,
         history_read_behind,
         history_unreadable,
@@ -225,6 +228,7 @@ pub fn memory(task: usize, knowledge: &Knowledge) -> Memory {
     Memory {
         call,
         quiet_since: quiet_since.map(tick),
+        unfinished: unfinished.map(|row| u8::try_from(row.0 - first_row(task)).unwrap()),
         read_behind: history_read_behind.map(|row| u8::try_from(row.0 - first_row(task)).unwrap()),
     }
 }
@@ -314,7 +318,7 @@ pub fn rows(task: usize, shown: Shown) -> Vec<ResultRow> {
         backup_type: Some(2),
         job_action: job_action::BACKUP,
         status: code,
-        time_start: Some(at(0).as_second() - 1000 + number * 100),
+        time_start: None,
         time_end: (code != status::INCOMPLETE).then(|| at(0).as_second() - 950 + number * 100),
         success_count: None,
         warning_count: None,

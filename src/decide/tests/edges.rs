@@ -1,0 +1,618 @@
+//! Where two things meet: an edit and a run, a token and a hold, a row without an end, a list in part, another task
+//! under the old object.
+
+use super::fixtures::*;
+use crate::{
+    api::{ReceiptOutcome::*, *},
+    nas::{ResultRow, Task, TaskId, UniqueKey, status},
+    observe::{Answered, Bound, Inventory, Knowledge, Queue, bind},
+};
+
+const BACKUP: Want = Want::Backup {
+    attempt: 1,
+    baseline: 10,
+};
+
+fn leak(second: i64) -> &'static str {
+    token_at(second).leak()
+}
+
+fn attic(result: ResultRow) -> Task {
+    Task {
+        id: TaskId(8),
+        name: "attic".to_owned(),
+        unique_key: UniqueKey::new("k8"),
+        last_result: Some(result),
+        ..row()
+    }
+}
+
+fn moved_to_attic(object: BackupTask) -> BackupTask {
+    object.edit(|object| {
+        object.spec.task = TaskSelector {
+            name: Some("attic".to_owned()),
+            ..TaskSelector::default()
+        };
+    })
+}
+
+#[test]
+fn another_task_under_the_same_object() {
+    check(vec![
+        Case {
+            name: "its token is not satisfied by a run of the task before",
+            object: moved_to_attic(task()).request(leak(-7200)),
+            nas: Some(inventory(vec![row(), attic(result(9, status::FAILED))])),
+            results: Some(vec![result(9, status::FAILED)]),
+            act: Want::Backup {
+                attempt: 1,
+                baseline: 9,
+            },
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            request: Some((leak(-7200), Accepted)),
+            last_result: Some(9),
+            ..case()
+        },
+        Case {
+            name: "its age counts from its own success",
+            object: moved_to_attic(task()).max_age("2h"),
+            nas: Some(inventory(vec![row(), attic(result(8, status::SUCCESS))])),
+            last_result: Some(8),
+            next_run: Some(at(3400)),
+            ..case()
+        },
+        Case {
+            name: "a run of the task before is not answered by a result of the next",
+            object: moved_to_attic(running(None)),
+            nas: Some(inventory(vec![
+                doing("backingup"),
+                attic(result(12, status::SUCCESS)),
+            ])),
+            request: Some(("a", ResultUnknown)),
+            last_result: Some(12),
+            ..case()
+        },
+        Case {
+            name: "another selector of the same task changes nothing",
+            object: running(Some(11)).edit(|object| {
+                object.spec.task = TaskSelector {
+                    id: Some(7),
+                    ..TaskSelector::default()
+                };
+            }),
+            nas: Some(lists(doing("backingup"))),
+            run: Some(Origin::Request),
+            request: Some(("a", Accepted)),
+            reason: Reason::BackupRunning,
+            state: State::Running,
+            last_result: Some(10),
+            ..case()
+        },
+    ]);
+}
+
+#[test]
+fn what_a_list_in_part_shows() {
+    let part = |tasks| {
+        Some(Inventory {
+            complete: false,
+            ..inventory(tasks)
+        })
+    };
+    let waits = || Case {
+        reason: Reason::ServerNotReady,
+        state: State::Unknown,
+        conditions: &[(ConditionType::Ready, "True", Reason::ServerNotReady)],
+        without: &[ConditionType::Stalled],
+        ..case()
+    };
+    check(vec![
+        Case {
+            name: "a name that was found once may be there twice: nothing is bound or started",
+            object: new_task().request("a"),
+            nas: part(vec![row()]),
+            ..waits()
+        },
+        Case {
+            name: "a bound task that is not in it is not missing",
+            nas: part(vec![]),
+            ..waits()
+        },
+        Case {
+            name: "nor replaced by one of its name",
+            nas: part(vec![Task {
+                name: "office".to_owned(),
+                ..attic(result(9, status::SUCCESS))
+            }]),
+            ..waits()
+        },
+        Case {
+            name: "a bound task that is in it runs",
+            object: task().request("a"),
+            nas: part(vec![row()]),
+            act: BACKUP,
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            request: Some(("a", Accepted)),
+            ..case()
+        },
+    ]);
+}
+
+#[test]
+fn a_rebind_annotation_left_behind_says_nothing() {
+    let left = task().annotate(ANNOTATION_REBIND, "k8");
+    let nas = inventory(vec![row(), attic(result(9, status::SUCCESS))]);
+    let id = |object: &BackupTask, nas: &Inventory| match bind(object, Some(nas), Some("S1")) {
+        Bound::To(task) => Some(task.id.0),
+        _ => None,
+    };
+    assert_eq!(id(&left, &nas), Some(7), "the bound one is there");
+    let gone = inventory(vec![attic(result(9, status::SUCCESS))]);
+    assert_eq!(id(&left, &gone), Some(8), "the bound one is gone");
+    assert_eq!(id(&task(), &gone), None, "nobody named the other");
+}
+
+#[test]
+fn a_history_that_hides_a_success() {
+    let failed = || Some(lists(ended(result(11, status::FAILED))));
+    let unreadable = || Knowledge {
+        history_unreadable: true,
+        ..Knowledge::default()
+    };
+    check(vec![
+        Case {
+            name: "a token that is a time waits for a history that cannot be read",
+            object: new_task().request(leak(-7200)),
+            nas: failed(),
+            knowledge: unreadable(),
+            reason: Reason::ServerNotReady,
+            ..case()
+        },
+        Case {
+            name: "so does an age",
+            object: new_task().max_age("2h"),
+            nas: failed(),
+            knowledge: unreadable(),
+            reason: Reason::ServerNotReady,
+            ..case()
+        },
+        Case {
+            name: "it is asked for later, too",
+            object: task().max_age("2h").status(|status| {
+                status.last_success = None;
+                status.last_result.as_mut().unwrap().status_code = status::FAILED;
+                status.history.clear();
+            }),
+            nas: Some(lists(ended(result(10, status::FAILED)))),
+            needs: HISTORY,
+            ..case()
+        },
+        Case {
+            name: "and the success in it is taken up",
+            object: task().max_age("2h").status(|status| {
+                status.last_success = None;
+                status.last_result.as_mut().unwrap().status_code = status::FAILED;
+                status.history.clear();
+            }),
+            nas: Some(lists(ended(result(10, status::FAILED)))),
+            results: Some(vec![result(10, status::FAILED), result(8, status::SUCCESS)]),
+            next_run: Some(at(3400)),
+            conditions: &[(ConditionType::Fresh, "True", Reason::WithinMaxAge)],
+            ..case()
+        },
+    ]);
+}
+
+#[test]
+fn a_cancel_token_is_for_the_run_in_flight_when_it_is_first_seen() {
+    let held = || running(None).cancel("c").cancel_receipt("c", Accepted);
+    check(vec![
+        Case {
+            name: "seen while suspended and idle it finds nothing, then and later",
+            object: task().cancel("c").suspended(),
+            reason: Reason::Suspended,
+            cancel: Some(("c", NothingToCancel)),
+            ..case()
+        },
+        Case {
+            name: "that needs a read of this pass",
+            object: task().cancel("c").suspended(),
+            fresh: false,
+            needs: FRESH,
+            reason: Reason::Suspended,
+            ..case()
+        },
+        Case {
+            name: "held back in mid-run it is sent once nothing holds it any more",
+            object: held(),
+            nas: Some(lists(doing("backingup"))),
+            act: Want::Cancel { attempt: 1 },
+            run: Some(Origin::Request),
+            request: Some(("a", Accepted)),
+            cancel: Some(("c", Accepted)),
+            reason: Reason::CancelRequested,
+            state: State::Canceling,
+            ..case()
+        },
+        Case {
+            name: "unless its run has ended meanwhile",
+            object: held(),
+            nas: Some(lists(ended(result(11, status::SUCCESS)))),
+            results: Some(vec![result(11, status::SUCCESS)]),
+            request: Some(("a", Succeeded)),
+            cancel: Some(("c", NothingToCancel)),
+            last_result: Some(11),
+            ..case()
+        },
+        Case {
+            name: "while the NAS cannot be read, the run that was seen last is the one",
+            object: running(None).cancel("c"),
+            nas: Some(lists(doing("backingup"))),
+            reach: failing(1),
+            fresh: false,
+            run: Some(Origin::Request),
+            request: Some(("a", Accepted)),
+            cancel: Some(("c", Accepted)),
+            reason: Reason::ServerNotReady,
+            state: State::Running,
+            ..case()
+        },
+        Case {
+            name: "and without one nobody can tell yet",
+            object: task().cancel("c"),
+            reach: failing(1),
+            fresh: false,
+            reason: Reason::ServerNotReady,
+            ..case()
+        },
+        Case {
+            name: "in Plan an idle task's token is not answered",
+            object: task().cancel("c"),
+            server: mode(Mode::Plan),
+            ..case()
+        },
+    ]);
+}
+
+#[test]
+fn runs_that_end_without_a_result() {
+    let lost = |id| {
+        task().status(|status| {
+            let last = status.last_result.as_mut().unwrap();
+            last.result_id = id;
+            last.status_code = status::INCOMPLETE;
+            last.status = ResultStatus::Incomplete;
+            last.origin = Origin::Request;
+            let entry = HistoryEntry {
+                result: last.clone(),
+                triggers: vec![trigger(TriggerKind::Request, "a")],
+                outcome: Some(ResultUnknown),
+            };
+            status.history.insert(0, entry);
+        })
+    };
+    let unfinished = || Some(lists(ended(result(11, status::INCOMPLETE))));
+    check(vec![
+        Case {
+            name: "an age waits for its backoff after one",
+            object: task().max_age("30m").status(|status| {
+                status.last_run_end_time = Some(time(at(-100)));
+            }),
+            next_attempt: Some(at(200)),
+            ..case()
+        },
+        Case {
+            name: "a second later it is due",
+            object: task().max_age("30m").status(|status| {
+                status.last_run_end_time = Some(time(at(-300)));
+            }),
+            act: BACKUP,
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            ..case()
+        },
+        Case {
+            name: "a row that was given up on is no run, in no process",
+            object: lost(11).request("b"),
+            nas: unfinished(),
+            act: Want::Backup {
+                attempt: 1,
+                baseline: 11,
+            },
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            request: Some(("b", Accepted)),
+            ..case()
+        },
+        Case {
+            name: "its end is news all the same",
+            object: lost(11),
+            nas: Some(lists(ended(result(11, status::SUCCESS)))),
+            last_result: Some(11),
+            conditions: &[(
+                ConditionType::LastBackupSucceeded,
+                "True",
+                Reason::BackupSucceeded,
+            )],
+            ..case()
+        },
+        Case {
+            name: "a failed row without an end is tried again after the backoff from now",
+            object: running(Some(11)).retries(1),
+            nas: Some(lists(ended(ResultRow {
+                time_end: None,
+                ..result(11, status::FAILED)
+            }))),
+            request: Some(("a", Failed)),
+            last_result: Some(11),
+            next_attempt: Some(at(300)),
+            ..case()
+        },
+        Case {
+            name: "an unfinished row alone is not adopted",
+            object: task().request("b").when_running(WhenRunning::Adopt),
+            nas: unfinished(),
+            run: Some(Origin::External),
+            reason: Reason::WaitingForRun,
+            state: State::Running,
+            ..case()
+        },
+        Case {
+            name: "nor cancelled for a replacement",
+            object: task().request("b").when_running(WhenRunning::Replace),
+            nas: unfinished(),
+            run: Some(Origin::External),
+            reason: Reason::WaitingForRun,
+            state: State::Running,
+            ..case()
+        },
+    ]);
+}
+
+#[test]
+fn what_counts_as_a_success_is_edited() {
+    let partial = |counts: bool| {
+        task()
+            .max_age("2h")
+            .retries(3)
+            .status(|status| {
+                let last = status.last_result.as_mut().unwrap();
+                last.result_id = 11;
+                last.status_code = status::PARTIAL;
+                last.status = ResultStatus::PartialSuccess;
+                status.retry_attempt = Some(1);
+                status.last_failure_time = Some(time(at(0)));
+            })
+            .edit(|object| object.spec.partial_is_success = counts)
+    };
+    let nas = || Some(lists(ended(result(11, status::PARTIAL))));
+    check(vec![
+        Case {
+            name: "a partial success that does not count leaves the older one, and its retry",
+            object: partial(false),
+            nas: nas(),
+            next_attempt: Some(at(300)),
+            ..case()
+        },
+        Case {
+            name: "once it counts it is fresh, and no retry follows",
+            object: partial(true),
+            nas: nas(),
+            next_run: Some(at(3600)),
+            conditions: &[(
+                ConditionType::LastBackupSucceeded,
+                "True",
+                Reason::BackupPartiallySucceeded,
+            )],
+            ..case()
+        },
+        Case {
+            name: "once it does not any more the one before counts",
+            object: partial(false).status(|status| status.last_success = status.last_result.clone()),
+            nas: nas(),
+            conditions: &[(ConditionType::Fresh, "True", Reason::WithinMaxAge)],
+            ..case()
+        },
+        Case {
+            name: "which may stand in the NAS's history only",
+            object: partial(false).status(|status| {
+                status.last_success = status.last_result.clone();
+                status.history.clear();
+            }),
+            nas: nas(),
+            needs: HISTORY,
+            ..case()
+        },
+    ]);
+}
+
+#[test]
+fn tokens_and_what_came_before_them() {
+    check(vec![
+        Case {
+            name: "one that comes too late but is satisfied is satisfied",
+            object: new_task().request(leak(-7200)).not_after(-1),
+            request: Some((leak(-7200), AlreadySatisfied)),
+            ..case()
+        },
+        Case {
+            name: "one that is not has expired",
+            object: new_task().request(leak(-3599)).not_after(-1),
+            request: Some((leak(-3599), Expired)),
+            ..case()
+        },
+        Case {
+            name: "what only a generous reader takes for a time is opaque",
+            object: task().request("20100101T000000Z"),
+            act: BACKUP,
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            request: Some(("20100101T000000Z", Accepted)),
+            ..case()
+        },
+        Case {
+            name: "a new one that is satisfied already ends an unknown outcome as well",
+            object: task()
+                .request(leak(-7200))
+                .receipt("before", OutcomeUnknown)
+                .status(|status| status.unsettled = Some("i0".to_owned())),
+            request: Some((leak(-7200), AlreadySatisfied)),
+            without: &[ConditionType::Stalled],
+            ..case()
+        },
+        Case {
+            name: "a token that joins a pending attempt has all its own attempts before it",
+            object: running(Some(11)).retries(1).status(|status| {
+                status.retry_attempt = Some(1);
+                let retry = TriggerRef {
+                    kind: TriggerKind::Retry,
+                    token: None,
+                    slot: None,
+                };
+                status.run.as_mut().unwrap().triggers.push(retry);
+            }),
+            nas: Some(lists(ended(result(11, status::FAILED)))),
+            request: Some(("a", Failed)),
+            last_result: Some(11),
+            // Result 11 ended 3450 seconds ago: the next attempt is due.
+            needs: FRESH,
+            fresh: false,
+            ..case()
+        },
+        Case {
+            name: "a start in the future satisfies nothing",
+            object: task().request(leak(-10)),
+            nas: Some(Inventory {
+                nas_time: None,
+                ..lists(ended(ResultRow {
+                    time_start: Some(at(7200).as_second()),
+                    time_end: Some(at(7250).as_second()),
+                    ..result(11, status::SUCCESS)
+                }))
+            }),
+            act: Want::Backup {
+                attempt: 1,
+                baseline: 11,
+            },
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            request: Some((leak(-10), Accepted)),
+            ..case()
+        },
+    ]);
+}
+
+#[test]
+fn reads_that_are_older_than_what_is_due() {
+    let begun = |second| {
+        Some(Inventory {
+            begun: at(second),
+            nas_time: Some(at(second)),
+            ..lists(row())
+        })
+    };
+    check(vec![
+        Case {
+            name: "a list that began before the slot is read once more",
+            object: task().scheduled("0 * * * *", -7200, Some(-3600), 0),
+            nas: begun(-1),
+            needs: FRESH,
+            ..case()
+        },
+        Case {
+            name: "one that began with it is not",
+            object: task().scheduled("0 * * * *", -7200, Some(-3600), 0),
+            nas: begun(0),
+            act: BACKUP,
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            ..case()
+        },
+        Case {
+            name: "an age that has just lapsed needs one, too",
+            object: task().max_age("1h"),
+            nas: begun(-1),
+            needs: FRESH,
+            ..case()
+        },
+        Case {
+            name: "a token was seen before the list was asked for",
+            object: task().request("a"),
+            nas: begun(-1),
+            act: BACKUP,
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            request: Some(("a", Accepted)),
+            ..case()
+        },
+    ]);
+}
+
+#[test]
+fn cancels_that_are_refused_leave_no_trace_on_the_next_run() {
+    let refused = |why| {
+        running(None)
+            .status(|status| status.run.as_mut().unwrap().stopping = Some(why))
+            .intent(open(IntentAction::Cancel))
+    };
+    check(vec![
+        Case {
+            name: "a token's: the deadline acts all the same",
+            object: refused(StopReason::Request)
+                .cancel("c")
+                .cancel_receipt("c", Accepted)
+                .active_deadline("10s"),
+            nas: Some(lists(doing("backingup"))),
+            knowledge: call(Some(Answered::Refused(1036)), -10, None),
+            act: Want::Cancel { attempt: 1 },
+            run: Some(Origin::Request),
+            request: Some(("a", Accepted)),
+            cancel: Some(("c", Failed)),
+            reason: Reason::CancelRequested,
+            state: State::Canceling,
+            ..case()
+        },
+        Case {
+            name: "the deadline's: the run that is due next is not put off",
+            object: running(Some(11)).request("b").status(|status| {
+                status.refusals = Some(2);
+                status.next_attempt_time = Some(time(at(300)));
+                let ready = ConditionType::Ready;
+                let reason = Reason::CancelRefused;
+                set_condition(
+                    &mut status.conditions,
+                    ready,
+                    Some(true),
+                    reason,
+                    "1036",
+                    Some(1),
+                    at(-10),
+                );
+            }),
+            nas: Some(lists(ended(result(11, status::SUCCESS)))),
+            act: Want::Backup {
+                attempt: 1,
+                baseline: 11,
+            },
+            request: Some(("b", Accepted)),
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            last_result: Some(11),
+            ..case()
+        },
+        Case {
+            name: "a queue that cannot be read proves nothing of a lost cancel",
+            object: refused(StopReason::Request),
+            nas: Some(with_queue(doing("backingup"), Queue::Unreadable)),
+            knowledge: call(Some(Answered::Unknown), -100, Some(-40)),
+            intent: true,
+            run: Some(Origin::Request),
+            request: Some(("a", Accepted)),
+            reason: Reason::CancelRequested,
+            state: State::Canceling,
+            ..case()
+        },
+    ]);
+}
