@@ -20,8 +20,8 @@ use crate::{
     decide::{Act, Decision, decide, queue},
     nas::{Client, TaskId},
     observe::{
-        Admission, Answered, Bound, Claim, Inventory, Knowledge, Observation, Queue, ResultsByTask,
-        ServerFacts, VersionsByTask, bind, claims,
+        Admission, Answered, Bound, Claim, Inventory, Knowledge, LogByTask, Observation, Queue,
+        ResultsByTask, ServerFacts, VersionsByTask, bind, claims,
     },
     status::{Notice, next_status, notices},
 };
@@ -155,6 +155,7 @@ async fn decide_all<C: Cluster>(
 ) -> (Vec<Decided>, BTreeSet<TaskId>) {
     let mut results = ResultsByTask::new();
     let mut versions = VersionsByTask::new();
+    let mut logs = LogByTask::new();
     let ids: Vec<String> = tasks.iter().map(|_| (ctx.machine.identity)()).collect();
     for round in 0..=ROUNDS {
         let facts = facts(server, memory);
@@ -172,6 +173,7 @@ async fn decide_all<C: Cluster>(
             fresh,
             results: &results,
             versions: &versions,
+            logs: &logs,
         };
         let bound: Vec<(&BackupTask, Bound<'_>)> = tasks
             .iter()
@@ -201,10 +203,11 @@ async fn decide_all<C: Cluster>(
                     id: found.id,
                     results: decision.needs.results,
                     versions: decision.needs.versions,
+                    log_since: decision.needs.log_since,
                 }),
                 _ => None,
             })
-            .filter(|want| want.results || want.versions)
+            .filter(|want| want.results || want.versions || want.log_since.is_some())
             .collect();
         // Also once more, where something became due while the list was under way.
         let refresh = decided.iter().any(|(decision, _)| decision.needs.fresh);
@@ -223,6 +226,7 @@ async fn decide_all<C: Cluster>(
             memory.next_poll = Some(ctx.now() + read::pace(server, memory));
             continue;
         }
+        read::logs(memory, &wanting, &mut logs).await;
         read::details(memory, &wanting, &mut results, &mut versions).await;
     }
     (Vec::new(), BTreeSet::new())
@@ -236,6 +240,7 @@ struct Look<'a> {
     fresh: bool,
     results: &'a ResultsByTask,
     versions: &'a VersionsByTask,
+    logs: &'a LogByTask,
 }
 
 impl<'a> Look<'a> {
@@ -259,6 +264,7 @@ impl<'a> Look<'a> {
             admission,
             results: id.and_then(|id| self.results.get(&id)).map(Vec::as_slice),
             versions: id.and_then(|id| self.versions.get(&id)).map(Vec::as_slice),
+            log: id.and_then(|id| self.logs.get(&id)).map(Vec::as_slice),
             knowledge,
             bound,
         }

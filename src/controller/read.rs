@@ -1,6 +1,9 @@
 //! What a pass reads from the NAS: the inventory when it is due, and what single decisions ask for beside it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +20,8 @@ use crate::{
     api::{BackupServer, BackupTask},
     nas::TaskId,
     observe::{
-        Doing, Queue, ResultsByTask, VersionsByTask, bind, doing, read_inventory, read_results, read_versions,
+        Doing, LogByTask, Queue, ResultsByTask, VersionsByTask, bind, doing, read_inventory, read_log,
+        read_results, read_versions,
     },
 };
 
@@ -135,6 +139,24 @@ pub struct Want {
     pub results: bool,
     /// Whether its versions are wanted.
     pub versions: bool,
+    /// Whether its log is wanted, and since when.
+    pub log_since: Option<i64>,
+}
+
+/// Reads the logs of single tasks. One that cannot be read is asked for again at the next poll. Network.
+pub async fn logs(memory: &Memory, wanting: &[Want], logs: &mut LogByTask) {
+    let Some(connection) = &memory.connection else {
+        return;
+    };
+    let of = |want: &Want| want.log_since.map(|since| (want.id, since));
+    let wanted: BTreeMap<TaskId, i64> = wanting.iter().filter_map(of).collect();
+    let read_one = |(id, since)| async move { (id, read_log(&connection.client, id, since).await) };
+    let found: Vec<_> = stream::iter(wanted)
+        .map(read_one)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    logs.extend(found.into_iter().map(|(id, read)| (id, read.unwrap_or_default())));
 }
 
 /// Reads results and versions of single tasks. Network: one call each, a few at once.

@@ -87,6 +87,8 @@ pub struct Needs {
     pub results: bool,
     /// The task's versions.
     pub versions: bool,
+    /// The task's log since that second of the NAS's clock.
+    pub log_since: Option<i64>,
 }
 
 /// The decision under way: each step reads the observation and changes the draft.

@@ -10,7 +10,7 @@ use crate::{
         Intent, IntentAction, Origin, Reason, ReceiptOutcome, Run, StopReason, TriggerKind, TriggerRef,
         status_time,
     },
-    nas::{Context, Meaning},
+    nas::{Context, Meaning, log_type},
     observe::{Answered, Call, Doing, Queue, Reach},
 };
 
@@ -65,10 +65,11 @@ impl Draft<'_> {
             Some(Answered::Applied) if self.is_overdue(intent) => {
                 self.give_up(intent, "the NAS accepted the call and has shown no run for 24h")
             }
-            Some(Answered::Applied) => Some(Standing::waiting(
-                Reason::BackupRequested,
-                "the NAS accepted the call; no run shows yet",
-            )),
+            Some(Answered::Applied) => self.ignored(intent, call).or_else(|| {
+                let message = "the NAS accepted the call; no run shows yet";
+                let is_open = self.status.intent.is_some();
+                is_open.then(|| Standing::waiting(Reason::BackupRequested, message))
+            }),
             Some(Answered::Unknown) | None => match self.absence(call) {
                 Absence::Proven => self.again(intent),
                 Absence::Unprovable => self.give_up(intent, UNPROVABLE),
@@ -78,6 +79,45 @@ impl Draft<'_> {
                 )),
             },
         }
+    }
+
+    /// A NAS may say yes and write into the log only that it did nothing: that is a refusal that passes. Absence alone
+    /// is none.
+    fn ignored(&mut self, intent: &Intent, call: &Call) -> Option<Standing> {
+        let since = intent.nas_time.as_ref()?.0.as_second();
+        let Some(log) = self.observed.log else {
+            let inventory = self.observed.inventory?;
+            let is_due = inventory.begun >= call.settles_from && matches!(inventory.queue, Queue::Read(_));
+            self.needs.log_since = is_due.then_some(since);
+            return None;
+        };
+        let has = |kinds: &[i64]| log.iter().find(|row| kinds.contains(&row.log_type));
+        if has(&[log_type::STARTED, log_type::STARTED_BY_EVENT]).is_some() {
+            return None;
+        }
+        let row = has(&[
+            log_type::IGNORED_BY_WINDOW,
+            log_type::SAME_BACKUP,
+            log_type::ANOTHER_BACKUP,
+            log_type::CONFLICT_WITH_RESTORE,
+            log_type::VERIFICATION,
+            log_type::DELETION,
+        ])?;
+        let why = match row.log_type {
+            log_type::IGNORED_BY_WINDOW => "its backup window is closed",
+            log_type::SAME_BACKUP | log_type::ANOTHER_BACKUP => "another backup was in progress",
+            log_type::CONFLICT_WITH_RESTORE => "a restore was in progress",
+            log_type::VERIFICATION => "a verification was in progress",
+            _ => "a deletion was in progress",
+        };
+        let number = row.log_type;
+        self.status.intent = None;
+        let next = self.back_off();
+        let message = format!(
+            "the NAS ignored backup (log {number}: {why}); next attempt at {}",
+            next.0
+        );
+        Some(Standing::waiting(Reason::BackupRefused, message))
     }
 
     /// Whether the intent's task cannot show anything any more: another one is bound, or it is gone for certain.

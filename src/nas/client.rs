@@ -19,7 +19,7 @@ use super::carrier::SharedCarrier;
 use super::error::{Call, Error};
 use super::login;
 use super::model::{
-    ActivityList, Catalogue, DeviceTaskList, DsmInfo, ResultPage, TaskId, TaskList, VersionList,
+    ActivityList, Catalogue, DeviceTaskList, DsmInfo, LogPage, ResultPage, TaskId, TaskList, VersionList,
 };
 use super::request::{self, ListResults, ListTasks, Mutation, Request};
 use super::session::{Session, Sessions};
@@ -176,6 +176,19 @@ impl Client {
             wire::result_page,
         )
         .await
+    }
+
+    /// Rows of the log of one task, not older than a second of the NAS's clock: also what was asked for and did not
+    /// start, which leaves no result.
+    pub async fn list_log(
+        &self,
+        task: TaskId,
+        from_timestamp: i64,
+        limit: u64,
+    ) -> Result<Read<LogPage>, Error> {
+        let request = request::list_log(task, from_timestamp, limit);
+        self.read(&request, self.shared.endpoint.request_timeout, wire::log_page)
+            .await
     }
 
     /// The versions of a task.

@@ -36,9 +36,9 @@ pub use client::{CallRecord, Client, Observer, Read};
 pub use code::{Context, Meaning};
 pub use error::{Call, Error};
 pub use model::{
-    Activity, ActivityList, ApiEntry, Catalogue, Device, DeviceTask, DeviceTaskList, DsmInfo, Progress,
-    ResultDevice, ResultId, ResultPage, ResultRow, Task, TaskId, TaskList, UniqueKey, Version, VersionList,
-    job_action, status,
+    Activity, ActivityList, ApiEntry, Catalogue, Device, DeviceTask, DeviceTaskList, DsmInfo, LogPage,
+    LogRow, Progress, ResultDevice, ResultId, ResultPage, ResultRow, Task, TaskId, TaskList, UniqueKey,
+    Version, VersionList, job_action, log_type, status,
 };
 pub use request::{ListResults, ListTasks, Mutation};
 pub use settings::{Credentials, Endpoint, RememberedDevice, Trust, parse_fingerprint};

@@ -294,6 +294,48 @@ impl ResultPage {
     }
 }
 
+/// One page of `Log.list_log`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPage {
+    /// The readable rows, in the order of the NAS.
+    pub rows: Vec<LogRow>,
+    /// How many rows match on all pages.
+    pub count: Option<u64>,
+    /// Rows without a usable `log_type`; they are left out of `rows`.
+    pub unreadable_rows: usize,
+}
+
+/// One row of the log of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRow {
+    /// What happened, see [`log_type`].
+    pub log_type: i64,
+    /// When, seconds since 1970 on the clock of the NAS.
+    pub log_time: Option<i64>,
+    /// The task.
+    pub task_id: Option<TaskId>,
+}
+
+/// Kinds of rows in the log of a task (dsm-api-facts 4).
+pub mod log_type {
+    /// A backup has started.
+    pub const STARTED: i64 = 1101;
+    /// Not started: a restore goes on.
+    pub const CONFLICT_WITH_RESTORE: i64 = 1106;
+    /// Not started: another backup goes on.
+    pub const ANOTHER_BACKUP: i64 = 1107;
+    /// Not started: a verification goes on.
+    pub const VERIFICATION: i64 = 1112;
+    /// Not started: a deletion goes on.
+    pub const DELETION: i64 = 1114;
+    /// A backup was started by an event.
+    pub const STARTED_BY_EVENT: i64 = 1115;
+    /// Not started: the backup window is closed.
+    pub const IGNORED_BY_WINDOW: i64 = 1124;
+    /// Not started: the task is being backed up already.
+    pub const SAME_BACKUP: i64 = 1137;
+}
+
 /// The answer of `Version.list`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionList {

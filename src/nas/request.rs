@@ -230,6 +230,15 @@ pub(super) fn list_versions(task: TaskId) -> Request {
     Request::new("SYNO.ActiveBackup.Version", 1, "list").plain("task_id", task.to_string())
 }
 
+/// Rows of the log of one task, not older than a second of the NAS's clock.
+pub(super) fn list_log(task: TaskId, from_timestamp: i64, limit: u64) -> Request {
+    Request::new("SYNO.ActiveBackup.Log", 1, "list_log")
+        .plain("task_id", task.to_string())
+        .plain("filter", format!("{{\"from_timestamp\":{from_timestamp}}}"))
+        .plain("offset", "0".to_owned())
+        .plain("limit", limit.to_string())
+}
+
 pub(super) fn list_activity() -> Request {
     Request::new("SYNO.ActiveBackup.Overview", 1, "list_activity")
 }
@@ -284,6 +293,11 @@ mod tests {
             (
                 list_with_device(),
                 "api=SYNO.ActiveBackup.Task&version=1&method=list_with_device",
+            ),
+            (
+                list_log(TaskId(5), 10, 50),
+                "api=SYNO.ActiveBackup.Log&version=1&method=list_log&task_id=5&\
+                 filter=%7B%22from_timestamp%22%3A10%7D&offset=0&limit=50",
             ),
             (
                 ListResults::default().request(),

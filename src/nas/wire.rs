@@ -10,9 +10,10 @@ use serde::Deserialize;
 
 use super::lenient::{Object, Rows, Scalar};
 use super::model::{
-    ActivityList, ApiEntry, Catalogue, DeviceTask, DeviceTaskList, DsmInfo, ResultPage, TaskList, VersionList,
+    ActivityList, ApiEntry, Catalogue, DeviceTask, DeviceTaskList, DsmInfo, LogPage, ResultPage, TaskList,
+    VersionList,
 };
-use rows::{ActivityRow, ResultPart, TaskRow, VersionRow, activity, result, task, version};
+use rows::{ActivityRow, LogPart, ResultPart, TaskRow, VersionRow, activity, log_row, result, task, version};
 
 mod rows;
 
@@ -145,6 +146,26 @@ pub(super) fn result_page(body: &[u8]) -> Result<ResultPage, Fault> {
     let mut rows = convert(&rows, &mut unreadable_rows, result);
     rows.sort_by_key(|row| std::cmp::Reverse(row.result_id));
     Ok(ResultPage {
+        rows,
+        count,
+        unreadable_rows,
+    })
+}
+
+/// The answer of `Log.list_log`.
+pub(super) fn log_page(body: &[u8]) -> Result<LogPage, Fault> {
+    #[derive(Deserialize)]
+    struct Data {
+        #[serde(default)]
+        logs: Rows<LogPart>,
+        #[serde(default)]
+        count: Scalar,
+    }
+    let Data { logs, count } = data(body)?;
+    let count = count.uint();
+    let (rows, mut unreadable_rows) = required(logs, count, "no list of log rows")?;
+    let rows = convert(&rows, &mut unreadable_rows, log_row);
+    Ok(LogPage {
         rows,
         count,
         unreadable_rows,

@@ -11,12 +11,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{Mode, Reason},
-    nas::{self, Activity, ResultRow, Task, TaskId, Version, job_action, status},
+    nas::{self, Activity, LogRow, ResultRow, Task, TaskId, Version, job_action, status},
 };
 
 pub use bind::{Bound, Claim, bind, claims};
 pub use knowledge::{Answered, Call, Knowledge};
-pub use read::{read_inventory, read_results, read_versions};
+pub use read::{read_inventory, read_log, read_results, read_versions};
 
 /// One read of a NAS's tasks.
 #[derive(Clone, Debug)]
@@ -130,6 +130,8 @@ pub struct Observation<'a> {
     pub results: Option<&'a [ResultRow]>,
     /// Versions of the task, where they were asked for.
     pub versions: Option<&'a [Version]>,
+    /// Rows of the task's log since its open call was recorded, where they were asked for.
+    pub log: Option<&'a [LogRow]>,
     /// What this process remembers about calls and absences.
     pub knowledge: &'a Knowledge,
 }
@@ -229,3 +231,5 @@ pub fn is_unfinished(row: &ResultRow) -> bool {
 pub type ResultsByTask = BTreeMap<nas::TaskId, Vec<ResultRow>>;
 /// Versions by task, as far as they were read in this pass.
 pub type VersionsByTask = BTreeMap<nas::TaskId, Vec<Version>>;
+/// Log rows by task, as far as they were read in this pass.
+pub type LogByTask = BTreeMap<nas::TaskId, Vec<LogRow>>;

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Inventory, Queue};
-use crate::nas::{Client, Error, ListResults, ListTasks, ResultRow, TaskId, Version, job_action, status};
+use crate::nas::{
+    Client, Error, ListResults, ListTasks, LogRow, ResultRow, TaskId, Version, job_action, status,
+};
 
 /// Rows asked for on a further page, where the first answer held fewer tasks than the NAS counts.
 const PAGE: u64 = 500;
@@ -105,6 +107,15 @@ async fn read_both_ends(client: &Client, query: &ListResults) -> Result<(Vec<Res
         rows.extend(client.list_results(&last).await?.value.rows);
     }
     Ok((rows, beyond == 0))
+}
+
+/// Reads what the log of one task says since a second of the NAS's clock.
+pub async fn read_log(client: &Client, task: TaskId, since: i64) -> Result<Vec<LogRow>, Error> {
+    let mut rows = client.list_log(task, since, HISTORY).await?.value.rows;
+    // Neither filter is to be relied on.
+    rows.retain(|row| row.log_time.is_some_and(|time| time >= since));
+    rows.retain(|row| row.task_id.is_none_or(|of| of == task));
+    Ok(rows)
 }
 
 /// Reads the versions of one task.

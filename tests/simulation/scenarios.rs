@@ -460,6 +460,12 @@ fn not_yet(token: &Value) -> Vec<Scenario> {
             ..story("a backup window that is closed for longer", token)
         },
         Scenario {
+            nas: closed(simulator::WindowClosed::LogOnly),
+            script: vec![(150, Do::See(Reason::BackupRefused)), (200, open())],
+            lasts: 700,
+            ..story("a backup window that only the log tells of", token)
+        },
+        Scenario {
             nas: {
                 let mut nas = nas();
                 nas.max_concurrent_devices = 1;

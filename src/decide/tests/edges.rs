@@ -4,7 +4,8 @@
 use super::fixtures::*;
 use crate::{
     api::{ReceiptOutcome::*, *},
-    nas::{ResultRow, Task, TaskId, UniqueKey, status},
+    decide::Needs,
+    nas::{LogRow, ResultRow, Task, TaskId, UniqueKey, log_type, status},
     observe::{Answered, Bound, Inventory, Knowledge, Queue, bind},
 };
 
@@ -613,6 +614,94 @@ fn cancels_that_are_refused_leave_no_trace_on_the_next_run() {
             reason: Reason::CancelRequested,
             state: State::Canceling,
             ..case()
+        },
+    ]);
+}
+
+#[test]
+fn a_yes_that_only_the_log_takes_back() {
+    let asked = || {
+        task()
+            .request("a")
+            .receipt("a", Accepted)
+            .intent(open(IntentAction::Backup))
+    };
+    let applied = |settles_from| call(Some(Answered::Applied), settles_from, None);
+    let log = |kinds: &[i64]| {
+        let row = |kind: &i64| LogRow {
+            log_type: *kind,
+            log_time: Some(at(-90).as_second()),
+            task_id: Some(TaskId(7)),
+        };
+        Some(kinds.iter().map(row).collect::<Vec<_>>())
+    };
+    let waits = || Case {
+        object: asked(),
+        log: None,
+        knowledge: applied(-80),
+        intent: true,
+        request: Some(("a", Accepted)),
+        reason: Reason::BackupRequested,
+        state: State::Waiting,
+        ..case()
+    };
+    let ignored = |name, kind| Case {
+        name,
+        log: log(&[kind]),
+        intent: false,
+        reason: Reason::BackupRefused,
+        state: State::Idle,
+        next_attempt: Some(at(300)),
+        ..waits()
+    };
+    let since = Needs {
+        log_since: Some(at(-100).as_second()),
+        ..Needs::default()
+    };
+    check(vec![
+        Case {
+            name: "before the call's deadline no log is read",
+            knowledge: applied(1),
+            ..waits()
+        },
+        Case {
+            name: "after it, where no run shows, the log since the intent is",
+            needs: since,
+            ..waits()
+        },
+        Case {
+            name: "not while the queue cannot be read",
+            nas: Some(with_queue(row(), Queue::Unreadable)),
+            ..waits()
+        },
+        Case {
+            name: "a log without a word of it proves nothing",
+            log: log(&[]),
+            ..waits()
+        },
+        Case {
+            name: "one that tells of a start neither",
+            log: log(&[log_type::IGNORED_BY_WINDOW, log_type::STARTED]),
+            ..waits()
+        },
+        ignored(
+            "a closed window is a refusal that passes",
+            log_type::IGNORED_BY_WINDOW,
+        ),
+        ignored("so is another backup", log_type::ANOTHER_BACKUP),
+        ignored("the same backup", log_type::SAME_BACKUP),
+        ignored("a restore", log_type::CONFLICT_WITH_RESTORE),
+        ignored("a verification", log_type::VERIFICATION),
+        ignored("a deletion", log_type::DELETION),
+        Case {
+            name: "a run that shows counts whatever the log says",
+            nas: Some(lists(doing("backingup"))),
+            log: log(&[log_type::SAME_BACKUP]),
+            intent: false,
+            run: Some(Origin::Request),
+            reason: Reason::BackupRunning,
+            state: State::Running,
+            ..waits()
         },
     ]);
 }

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use crate::{
     api::*,
     decide::{Act, Decision, Needs, decide},
-    nas::{Activity, ResultId, ResultRow, Task, TaskId, UniqueKey, Version, job_action, status},
+    nas::{Activity, LogRow, ResultId, ResultRow, Task, TaskId, UniqueKey, Version, job_action, status},
     observe::{
         Admission, Answered, Bound, Call, Claim, Inventory, Knowledge, Observation, Queue, Reach,
         ServerFacts, bind,
@@ -43,6 +43,7 @@ pub struct Case {
     pub admission: Admission,
     pub results: Option<Vec<ResultRow>>,
     pub versions: Option<Vec<Version>>,
+    pub log: Option<Vec<LogRow>>,
     pub knowledge: Knowledge,
     pub now: Timestamp,
 
@@ -154,6 +155,7 @@ fn bare(object: BackupTask) -> Case {
         admission: Admission::Open,
         results: None,
         versions: None,
+        log: Some(Vec::new()),
         knowledge: Knowledge::default(),
         now: at(0),
         act: Want::Nothing,
@@ -547,6 +549,7 @@ impl Case {
             admission: self.admission,
             results: self.results.as_deref(),
             versions: self.versions.as_deref(),
+            log: self.log.as_deref(),
             knowledge,
         }
     }
@@ -729,18 +732,21 @@ pub const FRESH: Needs = Needs {
     fresh: true,
     results: false,
     versions: false,
+    log_since: None,
 };
 /// Needs of the history.
 pub const HISTORY: Needs = Needs {
     fresh: false,
     results: true,
     versions: false,
+    log_since: None,
 };
 /// Needs of the versions.
 pub const VERSIONS: Needs = Needs {
     fresh: false,
     results: false,
     versions: true,
+    log_since: None,
 };
 
 /// A time as objects carry it.

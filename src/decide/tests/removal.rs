@@ -228,8 +228,7 @@ fn what_is_sent_and_when() {
             versions: None,
             needs: Needs {
                 fresh: true,
-                results: false,
-                versions: true,
+                ..VERSIONS
             },
             ..held(Reason::Reconciled)
         },

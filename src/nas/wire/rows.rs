@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::nas::lenient::{Object, Rows, Scalar};
 use crate::nas::model::{
-    Activity, Device, Progress, ResultDevice, ResultId, ResultRow, Task, TaskId, UniqueKey, Version,
+    Activity, Device, LogRow, Progress, ResultDevice, ResultId, ResultRow, Task, TaskId, UniqueKey, Version,
 };
 
 #[derive(Deserialize)]
@@ -272,6 +272,24 @@ pub(super) struct JobPart {
     job_id: Scalar,
     #[serde(default)]
     user_name: Scalar,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LogPart {
+    #[serde(default)]
+    log_type: Scalar,
+    #[serde(default)]
+    log_time: Scalar,
+    #[serde(default)]
+    task_id: Scalar,
+}
+
+pub(super) fn log_row(row: &LogPart) -> Option<LogRow> {
+    Some(LogRow {
+        log_type: row.log_type.int()?,
+        log_time: row.log_time.int(),
+        task_id: row.task_id.int().map(TaskId),
+    })
 }
 
 pub(super) fn activity(row: &ActivityRow) -> Activity {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::nas::model::{
-    Activity, Device, Progress, ResultDevice, ResultId, ResultRow, Task, TaskId, UniqueKey, Version,
+    Activity, Device, LogRow, Progress, ResultDevice, ResultId, ResultRow, Task, TaskId, UniqueKey, Version,
 };
 
 /// A capture of a real NAS, secrets replaced by `REDACTED`.
@@ -454,4 +454,24 @@ fn logins() {
     );
     assert!(login(br#"{"success":true,"data":{"sid":""}}"#).is_err());
     assert!(login(br#"{"success":true}"#).is_err());
+}
+
+#[test]
+fn rows_of_a_log() {
+    let body = br#"{"success":true,"data":{"count":"3","logs":[
+        {"log_id":1,"log_type":"1124","log_time":1700000000,"task_id":5,"other_params":{"a":1}},
+        {"log_id":2,"log_type":1101,"log_time":null},
+        {"log_id":3}]}}"#;
+    let page = log_page(body).unwrap();
+    let row = |log_type, log_time, task: Option<i64>| LogRow {
+        log_type,
+        log_time,
+        task_id: task.map(TaskId),
+    };
+    assert_eq!(
+        page.rows,
+        [row(1124, Some(1_700_000_000), Some(5)), row(1101, None, None)]
+    );
+    assert_eq!((page.count, page.unreadable_rows), (Some(3), 1));
+    assert!(log_page(br#"{"success":true,"data":{"count":1}}"#).is_err());
 }

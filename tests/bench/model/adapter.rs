@@ -328,6 +328,7 @@ impl<'a> Pass<'a> {
                 admission,
                 results: self.results.get(&task_id(task)).map(Vec::as_slice),
                 versions: None,
+                log: None,
                 knowledge: &self.knowledge[task],
             };
             let id = self.question.ids[task].to_string();
