@@ -13,6 +13,7 @@ mod fixtures;
 mod freshness;
 mod purity;
 mod queue;
+mod readiness;
 mod removal;
 mod requests;
 mod results;
