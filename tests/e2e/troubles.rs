@@ -1,11 +1,11 @@
 //! What goes wrong in real life: each fault shows the contract's reason within a poll, and heals without a restart.
 
-use abb_operator::simulator::{Control, PackageState, Scenario};
+use abb_operator::simulator::{Control, Fault, FaultKind, PackageState, Scenario};
 use serde_json::json;
 
 use crate::{
     harness::eventually,
-    lab::{Lab, condition, nas, secret, server, server_at, task},
+    lab::{Lab, TASK, condition, nas, secret, server, server_at, task},
 };
 
 #[tokio::test]
@@ -99,6 +99,38 @@ async fn an_edited_address_is_followed_at_once_and_a_deleted_server_logs_out() {
             .then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_nas_that_does_not_answer_holds_up_no_other() {
+    let lab = Lab::new("hanging").await;
+    let never = Fault::new(FaultKind::Hang).on("SYNO.ActiveBackup.Task", "list");
+    let silent = Scenario {
+        faults: vec![never.times(0)],
+        ..Scenario::seed()
+    };
+    let silent = nas(silent, 1.0).await;
+    // Its list is given two minutes.
+    let other = server(&silent, "").replace("metadata: {name: nas}", "metadata: {name: silent}");
+    lab.namespace.apply(&other).await.ok();
+    let waiting = task("waiting", TASK, "triggers: {request: a}").replace("{name: nas}", "{name: silent}");
+    lab.namespace.apply(&waiting).await.ok();
+    let asked = || silent.requests().iter().any(|request| request.method == "list");
+    eventually("the silent one was asked", async || asked().then_some(())).await;
+    for token in ["a", "b"] {
+        lab.task(&format!("triggers: {{request: {token}}}")).await;
+        lab.until("the other runs meanwhile", |status| {
+            let receipt = &status["receipts"]["request"];
+            receipt["token"] == token && receipt["outcome"] == "Succeeded"
+        })
+        .await;
+    }
+    let lists = silent
+        .requests()
+        .iter()
+        .filter(|request| request.method == "list")
+        .count();
+    assert_eq!(lists, 1, "the first one has not been given up yet");
 }
 
 #[tokio::test]

@@ -253,10 +253,20 @@ fn identities() -> Vec<Scenario> {
         Scenario {
             script: vec![
                 (30, Do::Nas(Control::VanishTask { id: 1 })),
-                (30, Do::Nas(Control::AddTask(Box::new(heir)))),
-                (200, Do::See(Reason::TaskReplaced)),
+                // Later than a late call could still come: it would hit whatever has the number by then.
+                (200, Do::Nas(Control::AddTask(Box::new(heir)))),
+                (390, Do::See(Reason::TaskReplaced)),
+                (
+                    400,
+                    Do::Edit("task-1", |task| {
+                        task.metadata
+                            .annotations
+                            .get_or_insert_default()
+                            .insert("activebackup.dev/rebind".to_owned(), "key-9".to_owned());
+                    }),
+                ),
             ],
-            ends: State::Missing,
+            lasts: 700,
             answer: Some(ReceiptOutcome::ResultUnknown),
             ..story("another task under the number in mid-run", &by_name)
         },
