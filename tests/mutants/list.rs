@@ -330,6 +330,42 @@ pub const MUTANTS: &[Mutant] = &[
         "SignedDuration::from_secs(skew.unwrap_or(0) * 0)",
     ),
     mutant(
+        "a list that is older than the slot is enough",
+        "src/decide/triggers.rs",
+        "!self.is_read_after(&due)",
+        "self.is_read_after(&[])  && false",
+    ),
+    mutant(
+        "another task under the object takes over the results of the one before",
+        DECIDE,
+        "                if self.is_another(task) {",
+        "                if self.is_another(task) && false {",
+    ),
+    mutant(
+        "a list in part shows who is missing",
+        "src/observe/bind.rs",
+        "        Bound::Missing | Bound::Replaced { .. } if !inventory.complete => Bound::Unread,",
+        "        Bound::Missing | Bound::Replaced { .. } if !inventory.complete && false => Bound::Unread,",
+    ),
+    mutant(
+        "a call that the log takes back is waited for",
+        SETTLE,
+        "            self.needs.log_since = is_due.then_some(since);",
+        "            self.needs.log_since = (is_due && false).then_some(since);",
+    ),
+    mutant(
+        "a success behind a failure is not looked for",
+        RESULTS,
+        "if hidden || passed || self.is_success_hidden() {",
+        "if hidden || passed {",
+    ),
+    mutant(
+        "a cancel token that is held back is for a later run",
+        "src/decide/cancel.rs",
+        "        if hold.is_some() && self.status.run.is_some() && !self.answers_nothing() {",
+        "        if hold.is_some() && self.status.run.is_some() && self.answers_nothing() {",
+    ),
+    mutant(
         "a clock that no header tells is taken for ours",
         RESULTS,
         "run.clock_skew_seconds = self.skew_of(&run, row);",

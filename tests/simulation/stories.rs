@@ -98,7 +98,7 @@ fn cancels(token: &Value) -> Vec<Scenario> {
 fn remove_now(task: &mut BackupTask) {
     task.spec.removal.when = RemovalWhen::Now;
     task.spec.removal.confirm = Some("key-1".to_owned());
-    task.spec.removal.not_after = at(86_400)
+    task.spec.removal.not_after = at(10 * 86_400)
         .parse()
         .ok()
         .map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time);
