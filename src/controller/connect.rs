@@ -118,6 +118,19 @@ async fn drop_connection(memory: &mut Memory) {
     }
 }
 
+/// In a new reign the status knows best whether logins are refused and until when. A session of ours goes with what was
+/// known of them, so that the next login asks the status first. Network: its logout.
+pub async fn forget_refusal(server: &BackupServer, memory: &mut Memory) {
+    let is_told = server
+        .status
+        .as_ref()
+        .is_some_and(|status| status.login.is_some());
+    if memory.refusal.take().is_some() || is_told {
+        memory.problem = None;
+        drop_connection(memory).await;
+    }
+}
+
 /// After a restart the status knows of a refusal.
 fn recall_refusal(server: &BackupServer, memory: &mut Memory) {
     if memory.refusal.is_some() || memory.connection.is_some() {

@@ -122,6 +122,8 @@ impl Fleet {
 pub struct Memory {
     /// UID and generation of the object that the rest was made from.
     pub made_from: Option<(Option<String>, Option<i64>)>,
+    /// The reign in which it was begun, once the API server was read in it.
+    pub reign: Option<u64>,
     /// The session.
     pub connection: Option<Connection>,
     /// The newest login refusal.
@@ -144,10 +146,12 @@ pub struct Memory {
     pub secret_version: Option<String>,
     /// By UID of the BackupTask.
     pub knowledge: HashMap<String, Knowledge>,
-    /// Objects as we last wrote them, until the watch has caught up.
+    /// Objects as we last wrote or read them, until the watch has caught up.
     pub written: HashMap<String, BackupTask>,
     /// The BackupServer as we last wrote it.
     pub written_server: Option<BackupServer>,
+    /// Tasks that a live read showed and the watch does not know yet.
+    pub unwatched: HashMap<String, BackupTask>,
 }
 
 /// A session and what it was made from.
@@ -205,6 +209,21 @@ impl Memory {
             }
         }
         self.made_from = Some(now);
+    }
+
+    /// Forgets what an earlier reign saw: another process may have led since, started runs, seen runs end, and been
+    /// refused a login. Only the answers to our own calls stay; nobody else knows them.
+    pub fn begin_reign(&mut self) {
+        self.inventory = None;
+        self.next_poll = None;
+        self.secret_read = None;
+        for knowledge in self.knowledge.values_mut() {
+            let call = knowledge.call.take();
+            *knowledge = Knowledge {
+                call,
+                ..Knowledge::default()
+            };
+        }
     }
 
     /// Whether the last attempt to read the NAS succeeded, if there was one.

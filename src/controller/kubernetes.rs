@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, future::Future, time::Duration};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
+    api::{ListParams, Patch, PatchParams, PostParams},
+    core::DeserializeGuard,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
@@ -20,6 +21,8 @@ use crate::{
 
 /// Longest wait for one answer of the API server. Shorter than a third of the default Lease.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// Longest wait for a list of a namespace: hundreds of objects with their history are some megabytes.
+const LIST_DEADLINE: Duration = Duration::from_secs(15);
 /// The name under which Events and field ownership appear.
 pub const MANAGER: &str = "abb-operator";
 
@@ -92,16 +95,31 @@ impl Cluster for Kubernetes {
     }
 
     async fn read_task(&self, namespace: &str, name: &str) -> Result<Option<BackupTask>, ReadError> {
-        read("BackupTask", name, self.tasks(namespace).get_opt(name)).await
+        read("BackupTask", name, DEADLINE, self.tasks(namespace).get_opt(name)).await
+    }
+
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+        let api: Api<DeserializeGuard<BackupTask>> = Api::namespaced(self.client.clone(), namespace);
+        // Without a resourceVersion: the API server answers with what is committed, not with what it has cached.
+        let params = ListParams::default();
+        let list = read("BackupTasks of", namespace, LIST_DEADLINE, api.list(&params)).await?;
+        // As with the watch, one broken object stops no other.
+        Ok(list.items.into_iter().filter_map(|task| task.0.ok()).collect())
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {
-        read("BackupServer", name, self.servers(namespace).get_opt(name)).await
+        read(
+            "BackupServer",
+            name,
+            DEADLINE,
+            self.servers(namespace).get_opt(name),
+        )
+        .await
     }
 
     async fn read_secret(&self, namespace: &str, name: &str) -> Result<Option<Keys>, ReadError> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let secret = read("Secret", name, api.get_opt(name)).await?;
+        let secret = read("Secret", name, DEADLINE, api.get_opt(name)).await?;
         Ok(secret.map(|secret| {
             let version = secret.resource_version().unwrap_or_default();
             let data = secret.data.unwrap_or_default();
@@ -114,7 +132,7 @@ impl Cluster for Kubernetes {
 
     async fn read_config_map(&self, namespace: &str, name: &str) -> Result<Option<Keys>, ReadError> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        let map = read("ConfigMap", name, api.get_opt(name)).await?;
+        let map = read("ConfigMap", name, DEADLINE, api.get_opt(name)).await?;
         Ok(map.map(|map| {
             let version = map.resource_version().unwrap_or_default();
             let mut values: BTreeMap<String, Vec<u8>> = map
@@ -163,6 +181,7 @@ async fn written<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Resul
 async fn read<T>(
     kind: &str,
     name: &str,
+    deadline: Duration,
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, ReadError> {
     let failed = |why, is_passing| ReadError {
@@ -170,13 +189,13 @@ async fn read<T>(
         why,
         is_passing,
     };
-    match tokio::time::timeout(DEADLINE, call).await {
+    match tokio::time::timeout(deadline, call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(kube::Error::Api(status))) => {
             let is_passing = status.code == 429 || status.code >= 500;
             Err(failed(status.message.clone(), is_passing))
         }
         Ok(Err(error)) => Err(failed(error.to_string(), true)),
-        Err(_) => Err(failed(format!("no answer within {DEADLINE:?}"), true)),
+        Err(_) => Err(failed(format!("no answer within {deadline:?}"), true)),
     }
 }

@@ -12,7 +12,7 @@ use super::{
     cluster::{Cluster, WriteError},
     fleet::Memory,
     read::{self, Want},
-    removal, report,
+    reign, removal, report,
 };
 use crate::{
     act::{self, Fence},
@@ -32,6 +32,8 @@ pub(super) const AT_ONCE: usize = 8;
 const ROUNDS: usize = 4;
 /// After a conflict: the watch brings the newer object, this is for the case that it does not.
 const AGAIN: Duration = Duration::from_millis(500);
+/// After a reign could not be begun: the API server does not answer, or does not know the BackupServer.
+const BEGIN_AGAIN: Duration = Duration::from_secs(2);
 
 /// Runs one pass; returns when the next one is due by itself.
 pub async fn pass<C: Cluster>(
@@ -45,14 +47,22 @@ pub async fn pass<C: Cluster>(
     let begun = ctx.now();
     let fence = ctx.fence.of_this_reign();
     memory.follow(server).await;
+    if let Err(why) = reign::begin(ctx, &fence, server, &mut memory).await {
+        tracing::warn!(server = key.1, why, "cannot begin to lead; nothing is started");
+        return BEGIN_AGAIN;
+    }
     let server = newest_server(server, &mut memory);
-    let tasks = newest_tasks(tasks, &mut memory);
+    let tasks = newest_tasks(
+        reign::with_unwatched(ctx, &server, tasks, &mut memory).await,
+        &mut memory,
+    );
+    let found = settles_from(&ctx.fence, &server, begun);
     for task in &tasks {
         memory
             .knowledge
             .entry(uid(task))
             .or_default()
-            .find_intent(task, begun);
+            .find_intent(task, found);
     }
     read::poll(ctx, &server, &mut memory, &tasks, begun).await;
     let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
@@ -78,6 +88,16 @@ pub async fn pass<C: Cluster>(
     }
     // A time that has just come is met by the next turn of the loop, not by this one again.
     next.max(Duration::from_millis(20))
+}
+
+/// When the settling time of an intent starts that is found now. A Lease is free only after the deadline of its last
+/// holder's calls; without one, a predecessor that died a moment ago may have sent its call just then.
+fn settles_from(fence: &Fence, server: &BackupServer, found: Timestamp) -> Timestamp {
+    if fence.is_leased() {
+        return found;
+    }
+    let request = server.spec.timeouts.request.get();
+    found.saturating_add(request).unwrap_or(found)
 }
 
 /// Takes our own newer write where the watch has not brought it yet: deciding twice on the older one would only end
@@ -109,7 +129,7 @@ fn newest_server(server: &BackupServer, memory: &mut Memory) -> BackupServer {
 }
 
 /// Resource versions of one resource are ordered numbers (Kubernetes 1.35, KEP-5504).
-fn version(object: &impl ResourceExt) -> u64 {
+pub(super) fn version(object: &impl ResourceExt) -> u64 {
     object
         .resource_version()
         .and_then(|version| version.parse().ok())
@@ -371,7 +391,7 @@ async fn carry_out_one<C: Cluster>(
         object.finalizers_mut().push(crate::api::FINALIZER.to_owned());
         match ctx.cluster.write_finalizers(&object).await {
             Ok(written) => object = written,
-            Err(error) => return not_written(done, task, &error),
+            Err(error) => return not_written(done, task, &error, None),
         }
         done.written = Some(object.clone());
     }
@@ -380,7 +400,7 @@ async fn carry_out_one<C: Cluster>(
         object.status = Some(status.clone());
         match record(ctx, &object, &decision.act).await {
             Ok(written) => object = written,
-            Err(error) => return not_written(done, task, &error),
+            Err((error, read)) => return not_written(done, task, &error, read),
         }
         done.written = Some(object.clone());
         tell(ctx, &object, notices(before.as_ref(), status, decision)).await;
@@ -412,7 +432,7 @@ async fn carry_out_one<C: Cluster>(
             .retain(|finalizer| finalizer != crate::api::FINALIZER);
         match ctx.cluster.write_finalizers(&object).await {
             Ok(written) => done.written = Some(written),
-            Err(error) => return not_written(done, task, &error),
+            Err(error) => return not_written(done, task, &error, None),
         }
     }
     done
@@ -430,25 +450,35 @@ async fn tell<C: Cluster>(ctx: &Context<C>, object: &BackupTask, notices: Vec<No
     }
 }
 
-/// Writes the status once. After a conflict or an unknown answer of an intent's write the object is read back: only
-/// if *this* intent stands in it was the write ours, and it has not been sent on yet.
+/// Writes the status once. After a conflict, and after an unknown answer of an intent's write, the object is read
+/// back: only if *this* intent stands in it was the write ours, and it has not been sent on yet. Else what was read
+/// comes with the error: the watch may take its time to bring it, and each pass on the old one would end the same way.
 async fn record<C: Cluster>(
     ctx: &Context<C>,
     object: &BackupTask,
     act: &Act,
-) -> Result<BackupTask, WriteError> {
+) -> Result<BackupTask, (WriteError, Option<BackupTask>)> {
     let error = match ctx.cluster.write_task_status(object).await {
         Ok(written) => return Ok(written),
         Err(error) => error,
     };
-    let Act::Call(intent) = act else { return Err(error) };
-    if !matches!(error, WriteError::Conflict | WriteError::Unknown) {
-        return Err(error);
+    let ours = match act {
+        Act::Call(intent) => Some(&intent.id),
+        Act::Nothing => None,
+    };
+    let is_worth_a_look = match error {
+        WriteError::Conflict => true,
+        WriteError::Unknown => ours.is_some(),
+        WriteError::Gone | WriteError::Refused(_) => false,
+    };
+    if !is_worth_a_look {
+        return Err((error, None));
     }
     let namespace = object.namespace().unwrap_or_default();
-    match ctx.cluster.read_task(&namespace, &object.name_any()).await {
-        Ok(Some(read)) if intent_of(&read).is_some_and(|recorded| recorded.id == intent.id) => Ok(read),
-        Ok(_) | Err(_) => Err(error),
+    let read = ctx.cluster.read_task(&namespace, &object.name_any()).await;
+    match read.ok().flatten().filter(|read| read.uid() == object.uid()) {
+        Some(read) if ours.is_some() && intent_of(&read).map(|recorded| &recorded.id) == ours => Ok(read),
+        read => Err((error, read)),
     }
 }
 
@@ -456,7 +486,8 @@ fn intent_of(task: &BackupTask) -> Option<&Intent> {
     task.status.as_ref().and_then(|status| status.intent.as_ref())
 }
 
-fn not_written(mut done: Done, task: &BackupTask, error: &WriteError) -> Done {
+fn not_written(mut done: Done, task: &BackupTask, error: &WriteError, read: Option<BackupTask>) -> Done {
+    done.written = read.or(done.written);
     match error {
         WriteError::Gone => {}
         WriteError::Conflict => tracing::debug!(task = task.name_any(), "the object changed; looking again"),
