@@ -162,6 +162,22 @@ pub struct Connection {
     pub fingerprint: [u8; 32],
     /// The machine, once it was asked.
     pub dsm: Option<DsmInfo>,
+    /// Logins of the client when it was asked.
+    pub login: u64,
+}
+
+impl Connection {
+    /// Whether the machine was asked who it is since the last login.
+    #[must_use]
+    pub fn is_identified(&self) -> bool {
+        self.dsm.is_some() && self.login == self.client.logins()
+    }
+
+    /// Its serial, where it told.
+    #[must_use]
+    pub fn serial(&self) -> Option<&str> {
+        self.dsm.as_ref()?.serial.as_deref()
+    }
 }
 
 /// A refused login.

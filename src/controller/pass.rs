@@ -15,10 +15,10 @@ use super::{
     reign, removal, report,
 };
 use crate::{
-    act::{self, Fence},
+    act::{self, Fence, Peer},
     api::{BackupServer, BackupTask, Intent, IntentAction, Reason},
     decide::{Act, Decision, decide, queue},
-    nas::{Client, TaskId},
+    nas::TaskId,
     observe::{
         Admission, Answered, Bound, Claim, Inventory, Knowledge, Observation, Queue, ResultsByTask,
         ServerFacts, VersionsByTask, bind, claims,
@@ -300,13 +300,13 @@ async fn carry_out<C: Cluster>(
     tasks: &[BackupTask],
     decided: &[Decided],
 ) -> Duration {
-    let client = memory
-        .connection
-        .as_ref()
-        .map(|connection| connection.client.clone());
+    let peer = memory.connection.as_ref().map(|connection| Peer {
+        client: connection.client.clone(),
+        login: connection.login,
+    });
     let mut jobs = Vec::with_capacity(tasks.len());
     for (task, decided) in tasks.iter().zip(decided) {
-        jobs.push(carry_out_one(ctx, fence, server, client.as_ref(), task, decided));
+        jobs.push(carry_out_one(ctx, fence, server, peer.as_ref(), task, decided));
     }
     let done: Vec<Done> = stream::iter(jobs).buffer_unordered(AT_ONCE).collect().await;
     let mut next = Duration::MAX;
@@ -374,7 +374,7 @@ async fn carry_out_one<C: Cluster>(
     ctx: &Context<C>,
     fence: &Fence,
     server: &BackupServer,
-    client: Option<&Client>,
+    peer: Option<&Peer>,
     task: &BackupTask,
     (decision, status): &Decided,
 ) -> Done {
@@ -405,17 +405,16 @@ async fn carry_out_one<C: Cluster>(
         done.written = Some(object.clone());
         tell(ctx, &object, notices(before.as_ref(), status, decision)).await;
         report::log_change(&object, before.as_ref(), decision);
-        if let (Act::Call(intent), Some(client)) = (&decision.act, client) {
+        if let (Act::Call(intent), Some(peer)) = (&decision.act, peer) {
             let request = server.spec.timeouts.request.get();
             let outcome = match intent.action {
                 IntentAction::Remove => {
-                    let (outcome, reserved) =
-                        removal::send(ctx, fence, client, &object, intent, request).await;
+                    let (outcome, reserved) = removal::send(ctx, fence, peer, &object, intent, request).await;
                     done.server_written = reserved;
                     outcome
                 }
                 IntentAction::Backup | IntentAction::Cancel => {
-                    act::send(client, intent, fence, ctx.machine.clock, request).await
+                    act::send(peer, intent, fence, ctx.machine.clock, request).await
                 }
             };
             ctx.metrics.mutation(intent.action, outcome.answered);

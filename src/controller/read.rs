@@ -10,14 +10,15 @@ use super::{
     Context,
     cluster::Cluster,
     connect,
-    fleet::Memory,
+    fleet::{Connection, Memory},
     pass::{AT_ONCE, uid},
 };
 use crate::{
     api::{BackupServer, BackupTask},
-    nas::TaskId,
+    nas::{self, TaskId},
     observe::{
-        Doing, Queue, ResultsByTask, VersionsByTask, bind, doing, read_inventory, read_results, read_versions,
+        Doing, Inventory, Queue, ResultsByTask, VersionsByTask, bind, doing, read_inventory, read_results,
+        read_versions,
     },
 };
 
@@ -82,15 +83,11 @@ pub async fn inventory<C: Cluster>(
     tasks: &[BackupTask],
     with_queue: bool,
 ) -> bool {
-    let Some(client) = memory
-        .connection
-        .as_ref()
-        .map(|connection| connection.client.clone())
-    else {
+    let Some(connection) = &mut memory.connection else {
         return false;
     };
     let begun = ctx.now();
-    match read_inventory(&client, with_queue).await {
+    match read_identified(connection, with_queue).await {
         Ok(inventory) => {
             memory.list_duration = Some(ctx.now().duration_since(begun));
             memory.failures = 0;
@@ -117,12 +114,24 @@ pub async fn inventory<C: Cluster>(
     }
 }
 
+/// An inventory of a machine that was asked who it is: again where a login came in between, for another machine may
+/// stand behind the address since. Where it does, what was read may be of both, and is read anew. Network.
+async fn read_identified(connection: &mut Connection, with_queue: bool) -> Result<Inventory, nas::Error> {
+    let inventory = read_inventory(&connection.client, with_queue).await?;
+    if connection.is_identified() {
+        return Ok(inventory);
+    }
+    let before = connection.serial().map(str::to_owned);
+    connect::identify(connection).await?;
+    if connection.serial() == before.as_deref() {
+        return Ok(inventory);
+    }
+    // Were there yet another login in this read, nothing would be sent before the machine is asked once more.
+    read_inventory(&connection.client, with_queue).await
+}
+
 pub fn serial(memory: &Memory) -> Option<String> {
-    memory
-        .connection
-        .as_ref()
-        .and_then(|connection| connection.dsm.as_ref())
-        .and_then(|dsm| dsm.serial.clone())
+    memory.connection.as_ref()?.serial().map(str::to_owned)
 }
 
 /// What one task's decision needs to see beside the inventory.

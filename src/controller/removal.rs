@@ -7,10 +7,10 @@ use kube::ResourceExt;
 
 use super::{Context, cluster::Cluster};
 use crate::{
-    act::{self, Fence, Outcome},
+    act::{self, Fence, Outcome, Peer},
     api::{BackupServer, BackupTask, Intent, Reason},
     decide::removal_clearance,
-    nas::{Client, Mutation, TaskId},
+    nas::{Mutation, TaskId},
     observe::{Queue, read_inventory},
     status::Notice,
 };
@@ -22,12 +22,12 @@ use crate::{
 pub async fn send<C: Cluster>(
     ctx: &Context<C>,
     fence: &Fence,
-    client: &Client,
+    peer: &Peer,
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
 ) -> (Outcome, Option<BackupServer>) {
-    match clear_and_send(ctx, fence, client, recorded, intent, request).await {
+    match clear_and_send(ctx, fence, peer, recorded, intent, request).await {
         Ok((outcome, reserved)) => (outcome, Some(reserved)),
         Err(why) => {
             tracing::warn!(task = recorded.name_any(), why, "the removal was withheld");
@@ -39,7 +39,7 @@ pub async fn send<C: Cluster>(
 async fn clear_and_send<C: Cluster>(
     ctx: &Context<C>,
     fence: &Fence,
-    client: &Client,
+    peer: &Peer,
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
@@ -67,7 +67,7 @@ async fn clear_and_send<C: Cluster>(
         .await
         .map_err(|e| e.to_string())?;
     readable.ok_or_else(|| "the Secret does not exist any more".to_owned())?;
-    let inventory = read_inventory(client, true)
+    let inventory = read_inventory(&peer.client, true)
         .await
         .map_err(|error| error.to_string())?;
     if !matches!(inventory.queue, Queue::Read(_)) {
@@ -97,7 +97,7 @@ async fn clear_and_send<C: Cluster>(
         .publish_task(&task, &notice)
         .await
         .map_err(|error| format!("the Event was not accepted: {error}"))?;
-    let armed = client
+    let armed = peer
         .arm(Mutation::Remove(TaskId(intent.task_id)))
         .await
         .map_err(|error| error.to_string())?;

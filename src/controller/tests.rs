@@ -132,7 +132,8 @@ struct Lab {
 }
 
 const START: i64 = 1_800_000_000;
-const LEASE: Duration = Duration::from_secs(3600);
+/// Longer than any test.
+const LEASE: Duration = Duration::from_secs(7 * 86_400);
 
 impl Lab {
     /// A process that leads, on a NAS with two tasks.
@@ -230,7 +231,7 @@ impl Lab {
         while self.clock.now() < end {
             let next = self.pass().await;
             passes += 1;
-            assert!(passes < 1000, "a loop");
+            assert!(i64::from(passes) <= seconds, "a loop");
             let left = Duration::try_from(end.duration_since(self.clock.now())).unwrap_or_default();
             advance(next.min(left)).await;
         }
@@ -384,4 +385,105 @@ async fn without_a_lease_a_predecessors_call_may_still_be_on_its_way() {
         let call = lab.memory(from).await;
         assert_eq!(call.settles_from, found + SignedDuration::from_secs(seconds));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_machine_behind_the_address_gets_no_call() {
+    let lab = Lab::leading(&json!({}));
+    lab.apply(1, &json!({}));
+    lab.apply(2, &json!({ "triggers": { "request": "b" }, "suspend": true }));
+    lab.pass().await;
+    let theirs = intent(&lab.server(), IntentAction::Backup, 2, lab.clock.now());
+    lab.write_status(2, |status| status.intent = Some(theirs)).await;
+    lab.apply(1, &token("a"));
+    let serial = "SIM0000000002".to_owned();
+    lab.control(Control::Serial { serial });
+    lab.control(Control::ExpireSessions);
+    lab.pass_for(60).await;
+    assert_eq!(lab.count("backup"), 0);
+    let reason = |id: i64| {
+        let ready = lab.status(id).conditions.into_iter().find(|c| c.type_ == "Ready");
+        ready.unwrap().reason
+    };
+    assert_eq!(
+        (reason(1).as_str(), reason(2).as_str()),
+        ("TaskReplaced", "TaskReplaced")
+    );
+    assert_eq!(lab.status(2).intent, None);
+    assert_eq!(
+        lab.status(2).unsettled.as_deref(),
+        Some("theirs"),
+        "nobody can find out"
+    );
+    let told = lab.server().status.unwrap().dsm.unwrap().serial;
+    assert_eq!(told.as_deref(), Some("SIM0000000002"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_after_the_last_look_lets_no_call_through() {
+    let lab = Lab::leading(&json!({}));
+    lab.apply(1, &json!({}));
+    lab.pass().await;
+    let peer = lab
+        .memory(|memory| {
+            let connection = memory.connection.as_ref().unwrap();
+            crate::act::Peer {
+                client: connection.client.clone(),
+                login: connection.login,
+            }
+        })
+        .await;
+    let backup = || crate::nas::Mutation::Backup(crate::nas::TaskId(1));
+    assert!(peer.arm(backup()).await.is_ok());
+    lab.control(Control::ExpireSessions);
+    peer.client.list_activity().await.unwrap();
+    assert!(
+        peer.arm(backup()).await.is_err(),
+        "another machine may answer since"
+    );
+}
+
+/// Lets the NAS answer each login with a code.
+fn refuse_logins(lab: &Lab, code: i64) {
+    let mut fault = crate::simulator::Fault::new(crate::simulator::FaultKind::ErrorCode { code });
+    fault.method = Some("login".to_owned());
+    fault.times = 0;
+    lab.control(Control::AddFault(fault));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_login_of_any_kind_is_no_loop() {
+    for code in 400..=411 {
+        let lab = Lab::leading(&json!({}));
+        refuse_logins(&lab, code);
+        lab.pass_for(7190).await;
+        assert_eq!(lab.count("login"), 2, "{code}: at once and after an hour");
+        lab.pass_for(3600).await;
+        assert_eq!(lab.count("login"), 2, "{code}: then after two");
+        let status = lab.server().status.unwrap();
+        assert!(status.conditions.iter().any(|c| c.type_ == "Stalled"), "{code}");
+        assert!(status.login.is_some(), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_neither_shortens_the_wait_after_a_refused_login_nor_tries_for_an_unused_key() {
+    let mut lab = Lab::leading(&json!({}));
+    lab.api.trouble().password = Some("wrong".to_owned());
+    lab.pass_for(4000).await;
+    assert_eq!(lab.count("login"), 2);
+    lab.ctx.fleet = Fleet::default();
+    lab.pass_for(60).await;
+    lab.api.trouble().secret = (1, "another label".to_owned());
+    lab.pass_for(60).await;
+    assert_eq!(lab.count("login"), 2, "the used keys are the same");
+    lab.pass_for(7200).await;
+    assert_eq!(lab.count("login"), 3);
+    lab.pass_for(4 * 3600 - 600).await;
+    assert_eq!(lab.count("login"), 3, "doubling goes on: four hours");
+    lab.api.trouble().secret = (2, String::new());
+    lab.api.trouble().password = None;
+    lab.pass_for(60).await;
+    assert_eq!(lab.count("login"), 4);
+    assert_eq!(lab.server().status.unwrap().login, None);
 }
