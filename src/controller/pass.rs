@@ -76,18 +76,40 @@ pub async fn pass<C: Cluster>(
     report::server(ctx, &server, &mut memory, &bound, skew).await;
     ctx.fleet.note(&key, &memory);
     let now = ctx.now();
-    let pace = read::pace(&server, &memory);
-    let due = memory.next_poll.map_or(now, |poll| poll.min(now + pace));
+    let due = next_look(&server, &memory, &tasks, &decisions, now);
     memory.next_poll = Some(due);
-    for wake in decisions
-        .iter()
-        .filter_map(|(decision, _)| decision.wake)
-        .chain([due])
-    {
+    let wakes = decisions.iter().filter_map(|(decision, _)| decision.wake);
+    // A time that has passed wakes nobody: what was to be seen then is seen by the next look.
+    for wake in wakes.filter(|wake| *wake > now).chain([due]) {
         next = next.min(Duration::try_from(wake.duration_since(now)).unwrap_or_default());
     }
     // A time that has just come is met by the next turn of the loop, not by this one again.
     next.max(Duration::from_millis(20))
+}
+
+/// When the NAS is looked at next: as often as its pace says, and where something open waits for a time (the end of a
+/// settling time, a deadline) right then, or now if that time has passed since the newest look. A NAS that cannot be
+/// read is asked at its own pace.
+fn next_look(
+    server: &BackupServer,
+    memory: &Memory,
+    tasks: &[BackupTask],
+    decided: &[Decided],
+    now: Timestamp,
+) -> Timestamp {
+    let pace = read::pace(server, memory);
+    let regular = memory.next_poll.map_or(now, |poll| poll.min(now + pace));
+    let newest = memory.inventory.as_ref().map(|inventory| inventory.begun);
+    let awaited = tasks
+        .iter()
+        .zip(decided)
+        .filter(|(task, (_, status))| read::is_open(task, Some(status)))
+        .filter_map(|(_, (decision, _))| decision.wake)
+        .filter(|wake| *wake > now || newest.is_some_and(|newest| newest < *wake));
+    match awaited.min() {
+        Some(time) if memory.problem.is_none() => regular.min(time.max(now)),
+        Some(_) | None => regular,
+    }
 }
 
 /// When the settling time of an intent starts that is found now. A Lease is free only after the deadline of its last
@@ -494,7 +516,8 @@ fn not_written(mut done: Done, task: &BackupTask, error: &WriteError, read: Opti
             tracing::warn!(task = task.name_any(), %error, "failed to write the task");
         }
     }
-    done.again = !matches!(error, WriteError::Gone);
+    // What was refused (a quota, a rule, a right) is refused again in a moment; the next poll is soon enough.
+    done.again = matches!(error, WriteError::Conflict | WriteError::Unknown);
     done.unwritten = true;
     done
 }

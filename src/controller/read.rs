@@ -14,7 +14,7 @@ use super::{
     pass::{AT_ONCE, uid},
 };
 use crate::{
-    api::{BackupServer, BackupTask},
+    api::{BackupServer, BackupTask, BackupTaskStatus},
     nas::{self, TaskId},
     observe::{
         Doing, Inventory, Queue, ResultsByTask, VersionsByTask, bind, doing, read_inventory, read_results,
@@ -51,12 +51,7 @@ pub async fn poll<C: Cluster>(
     }
     match connect::connect(ctx, server, memory, now).await {
         Ok(()) => {
-            let asks = |task: &BackupTask| {
-                task.status
-                    .as_ref()
-                    .is_some_and(|status| status.intent.is_some() || status.run.is_some())
-                    || task.is_deleted()
-            };
+            let asks = |task: &BackupTask| is_open(task, task.status.as_ref());
             let unclear = memory.inventory.as_ref().is_some_and(|inventory| {
                 let none = Queue::NotAsked;
                 inventory
@@ -73,6 +68,11 @@ pub async fn poll<C: Cluster>(
         }
     }
     memory.next_poll = Some(ctx.now() + pace(server, memory));
+}
+
+/// Whether the object waits for something to show on the NAS, for which its queue has to be read.
+pub fn is_open(task: &BackupTask, status: Option<&BackupTaskStatus>) -> bool {
+    status.is_some_and(|status| status.intent.is_some() || status.run.is_some()) || task.is_deleted()
 }
 
 /// One inventory read, noted for every task. Network.

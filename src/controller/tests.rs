@@ -487,3 +487,59 @@ async fn a_restart_neither_shortens_the_wait_after_a_refused_login_nor_tries_for
     assert_eq!(lab.count("login"), 4);
     assert_eq!(lab.server().status.unwrap().login, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_settling_time_is_looked_at_once() {
+    let slow = json!({ "polling": { "idle": "1h", "active": "1h" } });
+    let lab = Lab::leading(&slow);
+    lab.apply(1, &json!({}));
+    let theirs = intent(&lab.server(), IntentAction::Backup, 1, lab.clock.now());
+    lab.write_status(1, |status| status.intent = Some(theirs)).await;
+    let passes = lab.pass_for(3000).await;
+    assert!(lab.count("list") >= 2, "at once and when the time is over");
+    assert!(lab.count("list") + u64::from(passes) < 20, "{passes} passes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_write_waits_for_the_next_poll() {
+    let lab = Lab::leading(&json!({}));
+    lab.apply(1, &token("a"));
+    lab.api.trouble().refuses_tasks = true;
+    lab.pass_for(600).await;
+    let (writes, reads) = (lab.api.trouble().writes, lab.count("list"));
+    assert!(
+        writes <= 70 && reads <= 140,
+        "{writes} writes, {reads} reads in ten minutes"
+    );
+    assert_eq!(lab.count("backup"), 0);
+    lab.api.trouble().refuses_tasks = false;
+    lab.pass_for(310).await;
+    assert_eq!(lab.effects("backup"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unmanaged_tasks_stand_in_one_order() {
+    let lab = Lab::leading(&json!({}));
+    lab.pass().await;
+    let listed = || lab.server().status.unwrap().unmanaged_tasks;
+    assert_eq!(listed().iter().map(|task| task.id).collect::<Vec<_>>(), [1, 2]);
+    let mut turned = lab
+        .memory(|memory| memory.inventory.as_deref().unwrap().clone())
+        .await;
+    turned.tasks.reverse();
+    let memory = Memory {
+        inventory: Some(Arc::new(turned)),
+        ..Memory::default()
+    };
+    let before = lab.server();
+    let mut memory = memory;
+    super::report::server(
+        &lab.ctx,
+        &before,
+        &mut memory,
+        &std::collections::BTreeSet::default(),
+        None,
+    )
+    .await;
+    assert_eq!(listed().iter().map(|task| task.id).collect::<Vec<_>>(), [1, 2]);
+}
