@@ -234,9 +234,10 @@ impl Memory {
         self.next_poll = None;
         self.secret_read = None;
         for knowledge in self.knowledge.values_mut() {
-            let call = knowledge.call.take();
+            let (call, withheld) = (knowledge.call.take(), knowledge.withheld.take());
             *knowledge = Knowledge {
                 call,
+                withheld,
                 ..Knowledge::default()
             };
         }

@@ -58,11 +58,9 @@ pub async fn pass<C: Cluster>(
     );
     let found = settles_from(&ctx.fence, &server, begun);
     for task in &tasks {
-        memory
-            .knowledge
-            .entry(uid(task))
-            .or_default()
-            .find_intent(task, found);
+        let knowledge = memory.knowledge.entry(uid(task)).or_default();
+        knowledge.find_intent(task, found);
+        knowledge.versions_unreadable = false;
     }
     read::poll(ctx, &server, &mut memory, &tasks, begun).await;
     let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
@@ -264,7 +262,8 @@ async fn decide_all<C: Cluster>(
             memory.next_poll = Some(ctx.now() + read::pace(server, memory));
             continue;
         }
-        read::details(memory, &wanting, &mut results, &mut versions).await;
+        let request = server.spec.timeouts.request.get();
+        read::details(memory, &wanting, request, &mut results, &mut versions).await;
     }
     (Vec::new(), BTreeSet::new())
 }
@@ -355,7 +354,12 @@ async fn carry_out<C: Cluster>(
         if let Some(server) = server_written {
             memory.written_server = Some(server);
         }
-        if let Some((intent, outcome)) = sent {
+        if let Some(Sent {
+            intent,
+            outcome,
+            withheld,
+        }) = sent
+        {
             let call = crate::observe::Call {
                 intent,
                 answered: Some(outcome.answered),
@@ -363,7 +367,9 @@ async fn carry_out<C: Cluster>(
                 first_absence: None,
                 unreadable_since: None,
             };
-            memory.knowledge.entry(uid).or_default().call = Some(call);
+            let knowledge = memory.knowledge.entry(uid).or_default();
+            knowledge.call = Some(call);
+            knowledge.withheld = withheld;
             // What the answer itself settles needs no poll.
             if matches!(
                 outcome.answered,
@@ -385,10 +391,18 @@ struct Done {
     uid: String,
     written: Option<BackupTask>,
     server_written: Option<BackupServer>,
-    sent: Option<(String, act::Outcome)>,
+    sent: Option<Sent>,
     again: bool,
     /// The status was to change and could not be written.
     unwritten: bool,
+}
+
+/// What came of a recorded call.
+struct Sent {
+    intent: String,
+    outcome: act::Outcome,
+    /// Why the last check held it back, where one did.
+    withheld: Option<(Reason, String)>,
 }
 
 /// One task: finalizer, status with its intent, the call. Network.
@@ -429,18 +443,27 @@ async fn carry_out_one<C: Cluster>(
         report::log_change(&object, before.as_ref(), decision);
         if let (Act::Call(intent), Some(peer)) = (&decision.act, peer) {
             let request = server.spec.timeouts.request.get();
-            let outcome = match intent.action {
+            let (outcome, withheld) = match intent.action {
                 IntentAction::Remove => {
-                    let (outcome, reserved) = removal::send(ctx, fence, peer, &object, intent, request).await;
-                    done.server_written = reserved;
-                    outcome
+                    match removal::send(ctx, fence, peer, &object, intent, request).await {
+                        Ok((outcome, reserved)) => {
+                            done.server_written = Some(reserved);
+                            (outcome, None)
+                        }
+                        Err(why) => (act::Outcome::withheld(ctx.now()), Some(why)),
+                    }
                 }
                 IntentAction::Backup | IntentAction::Cancel => {
-                    act::send(peer, intent, fence, ctx.machine.clock, request).await
+                    let outcome = act::send(peer, intent, fence, ctx.machine.clock, request).await;
+                    (outcome, None)
                 }
             };
             ctx.metrics.mutation(intent.action, outcome.answered);
-            done.sent = Some((intent.id.clone(), outcome));
+            done.sent = Some(Sent {
+                intent: intent.id.clone(),
+                outcome,
+                withheld,
+            });
         }
     }
     if !decision.finalizer && object.has_finalizer() {

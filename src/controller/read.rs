@@ -1,6 +1,6 @@
 //! What a pass reads from the NAS: the inventory when it is due, and what single decisions ask for beside it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -150,6 +150,7 @@ pub struct Want {
 pub async fn details(
     memory: &mut Memory,
     wanting: &[Want],
+    request: Duration,
     results: &mut ResultsByTask,
     versions: &mut VersionsByTask,
 ) {
@@ -180,14 +181,22 @@ pub async fn details(
         .await;
     let read_one = |id| {
         let client = client.clone();
-        async move { (id, read_versions(&client, id).await) }
+        // The list of one task is no list of all: it has the time of a request.
+        async move {
+            let read = tokio::time::timeout(request, read_versions(&client, id)).await;
+            (id, read.ok().and_then(Result::ok))
+        }
     };
     let found: Vec<_> = stream::iter(versions_of)
         .map(read_one)
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    versions.extend(found.into_iter().filter_map(|(id, read)| Some((id, read.ok()?))));
+    versions.extend(found.into_iter().filter_map(|(id, read)| Some((id, read?))));
+    for want in wanting.iter().filter(|want| want.versions) {
+        let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
+        knowledge.versions_unreadable = !versions.contains_key(&want.id);
+    }
     let unreadable: BTreeSet<TaskId> = histories
         .iter()
         .filter(|(_, read)| read.is_err())

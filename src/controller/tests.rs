@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     act::Fence,
-    api::{BackupServer, BackupTask, BackupTaskStatus, Intent, IntentAction},
+    api::{BackupServer, BackupTask, BackupTaskStatus, Intent, IntentAction, Reason},
     clock::Clock,
     simulator::{Control, DirectNas, Nas, Scenario, TaskSpec},
     status::Notice,
@@ -34,6 +34,9 @@ use crate::{
 struct Trouble {
     /// Lists fail.
     no_list: bool,
+    /// Events are refused, and how many were.
+    no_events: bool,
+    events: u32,
     /// Writes of tasks are refused.
     refuses_tasks: bool,
     /// Writes of task statuses, and how many of them met a conflict.
@@ -115,6 +118,10 @@ impl Cluster for Api {
     }
 
     async fn publish_task(&self, task: &BackupTask, notice: &Notice) -> Result<(), WriteError> {
+        if self.trouble().no_events && notice.reason == Reason::RemovalPlanned {
+            self.trouble().events += 1;
+            return Err(WriteError::Refused("the namespace is terminating".to_owned()));
+        }
         self.store.publish_task(task, notice).await
     }
 
@@ -542,4 +549,108 @@ async fn unmanaged_tasks_stand_in_one_order() {
     )
     .await;
     assert_eq!(listed().iter().map(|task| task.id).collect::<Vec<_>>(), [1, 2]);
+}
+
+fn removal() -> Value {
+    let not_after = Timestamp::from_second(START + 86_400).unwrap().to_string();
+    json!({ "removal": { "when": "Now", "confirm": "key-1", "notAfter": not_after } })
+}
+
+fn removing() -> Lab {
+    Lab::leading(&json!({ "removals": { "allowed": true } }))
+}
+
+impl Lab {
+    /// Reason and message of a task's `Ready`.
+    fn said(&self, id: i64) -> (String, String) {
+        let ready = self
+            .status(id)
+            .conditions
+            .into_iter()
+            .find(|c| c.type_ == "Ready");
+        let ready = ready.unwrap();
+        (ready.reason, ready.message)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withheld_removal_says_why_and_is_tried_less_and_less() {
+    let lab = removing();
+    lab.apply(1, &removal());
+    lab.api.trouble().no_events = true;
+    lab.pass_for(3000).await;
+    let (reason, message) = lab.said(1);
+    assert_eq!(reason, "RemovalInProgress");
+    assert!(message.contains("the Event was not accepted"), "{message}");
+    let attempts = lab.api.trouble().events;
+    assert!((5..=7).contains(&attempts), "{attempts}");
+    assert_eq!(lab.count("remove"), 0);
+    let writes = lab.api.trouble().writes;
+    lab.pass_for(500).await;
+    assert!(lab.api.trouble().writes <= writes + 2, "quiet in between");
+    lab.api.trouble().no_events = false;
+    lab.pass_for(3600).await;
+    assert_eq!(lab.count("remove"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn versions_that_cannot_be_read_are_asked_for_once_in_a_pass() {
+    let lab = removing();
+    lab.apply(1, &json!({}));
+    lab.pass().await;
+    lab.apply(1, &removal());
+    let mut fault = crate::simulator::Fault::new(crate::simulator::FaultKind::Hang);
+    fault.method = Some("list".to_owned());
+    // The inventory that a removal asks for comes first.
+    (fault.after, fault.times) = (1, 0);
+    lab.control(Control::AddFault(fault));
+    let (begun, lists) = (lab.clock.now(), lab.count("list"));
+    lab.pass().await;
+    assert_eq!(lab.count("list") - lists, 2);
+    assert_eq!(
+        lab.clock.now().duration_since(begun),
+        SignedDuration::from_secs(20)
+    );
+    let (reason, message) = lab.said(1);
+    assert_eq!(reason, "ServerNotReady");
+    assert!(message.contains("versions"), "{message}");
+    lab.control(Control::ClearFaults);
+    lab.pass_for(120).await;
+    assert_eq!(lab.count("remove"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_that_the_watch_does_not_show_yet_stops_the_removal() {
+    let lab = removing();
+    lab.apply(1, &json!({}));
+    lab.pass().await;
+    lab.apply(1, &removal());
+    let stale = lab.watched();
+    let spec = json!({ "serverRef": { "name": "nas" }, "task": { "uniqueKey": "key-1" } });
+    let mut heir = BackupTask::new("heir", serde_json::from_value(spec).unwrap());
+    heir.metadata.namespace = Some("default".to_owned());
+    lab.api.store.apply_task(heir);
+    for _ in 0..3 {
+        pass(&lab.ctx, &lab.server(), stale.clone()).await;
+    }
+    assert_eq!(lab.count("remove"), 0);
+    let (reason, message) = lab.said(1);
+    assert_eq!(reason, "RemovalNotAllowed");
+    assert!(message.contains("heir"), "{message}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abandoned_unfinished_row_holds_no_removal_back() {
+    let lab = removing();
+    lab.control(Control::AddResult {
+        id: 1,
+        result: crate::simulator::ResultSpec {
+            status: Some(1),
+            time_end: Some(0),
+            ..crate::simulator::ResultSpec::default()
+        },
+    });
+    lab.apply(1, &removal());
+    lab.pass_for(600).await;
+    assert_eq!(lab.count("remove"), 1, "{:?}", lab.said(1));
 }
