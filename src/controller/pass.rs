@@ -521,7 +521,7 @@ async fn record<C: Cluster>(
     let namespace = object.namespace().unwrap_or_default();
     let read = ctx.cluster.read_task(&namespace, &object.name_any()).await;
     match read.ok().flatten().filter(|read| read.uid() == object.uid()) {
-        Some(read) if ours.is_some() && intent_of(&read).map(|recorded| &recorded.id) == ours => Ok(read),
+        Some(read) if intent_of(&read).is_some_and(|recorded| Some(&recorded.id) == ours) => Ok(read),
         read => Err((error, read)),
     }
 }

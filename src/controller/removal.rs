@@ -58,7 +58,13 @@ async fn clear_and_send<C: Cluster>(
     let secret = &server.spec.credentials.secret_ref.name;
     let secret = ctx.cluster.read_secret(&namespace, secret).await;
     secret
-        .map_err(|error| (Reason::SecretNotFound, error.to_string()))?
+        .map_err(|error| {
+            if error.is_passing {
+                passing(error)
+            } else {
+                (Reason::SecretNotFound, error.to_string())
+            }
+        })?
         .ok_or_else(|| {
             let message = "the Secret does not exist any more".to_owned();
             (Reason::SecretNotFound, message)
