@@ -67,6 +67,10 @@ pub async fn connect<C: Cluster>(
             refusal.fingerprint = Some(fingerprint);
         }
         let same = refusal.fingerprint == Some(fingerprint);
+        if same {
+            // A restart has only the version to go by.
+            refusal.secret_version.clone_from(&secret_version);
+        }
         if same && now < refusal.next_attempt {
             return Err(refusal.problem.clone());
         }

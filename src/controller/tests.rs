@@ -484,6 +484,9 @@ async fn a_restart_neither_shortens_the_wait_after_a_refused_login_nor_tries_for
     lab.api.trouble().secret = (1, "another label".to_owned());
     lab.pass_for(60).await;
     assert_eq!(lab.count("login"), 2, "the used keys are the same");
+    lab.ctx.fleet = Fleet::default();
+    lab.pass_for(60).await;
+    assert_eq!(lab.count("login"), 2, "nor after another restart");
     lab.pass_for(7200).await;
     assert_eq!(lab.count("login"), 3);
     lab.pass_for(4 * 3600 - 600).await;
