@@ -657,3 +657,19 @@ async fn an_abandoned_unfinished_row_holds_no_removal_back() {
     lab.pass_for(600).await;
     assert_eq!(lab.count("remove"), 1, "{:?}", lab.said(1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_hour_has_the_reads_of_its_polls_and_no_more() {
+    let lab = Lab::leading(&json!({}));
+    lab.apply(1, &json!({ "triggers": { "schedule": "0 12 * * *" } }));
+    lab.apply(
+        2,
+        &json!({ "removal": { "when": "OnDelete", "confirm": "key-2" } }),
+    );
+    lab.pass_for(600).await;
+    let (lists, writes) = (lab.count("list"), lab.api.trouble().writes);
+    let passes = lab.pass_for(3600).await;
+    assert_eq!(lab.count("list") - lists, 12, "one in five minutes");
+    assert!(passes <= 13, "{passes}");
+    assert_eq!(lab.api.trouble().writes, writes);
+}
