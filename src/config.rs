@@ -123,7 +123,7 @@ Admin interface (plain HTTP, JSON in and out):
   POST   /tasks/ID/start          {\"origin\": \"person\"} starts a run that somebody else asked for
   POST   /tasks/ID/finish         {\"status\": 4} ends its run now
   POST   /tasks/ID/result         adds a finished result of any kind
-  POST   /behaviour, /clock, /block, /package, /reboot, /reset-requests
+  POST   /behaviour, /clock, /serial, /block, /package, /reboot, /reset-requests
 
 Examples:
   abb-operator simulate --time-scale 60

@@ -58,6 +58,19 @@ impl Fence {
         }
     }
 
+    /// Whether a Lease stands behind it, so that no call of an earlier holder can be on its way any more.
+    #[must_use]
+    pub fn is_leased(&self) -> bool {
+        self.lease.is_some()
+    }
+
+    /// The number of the reign this fence is of, or of the present one: what was seen in another reign is out of date.
+    #[must_use]
+    pub fn reign(&self) -> u64 {
+        let present = || self.held.lock().unwrap_or_else(PoisonError::into_inner).reign;
+        self.reign.unwrap_or_else(present)
+    }
+
     /// Whether this process leads now.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -150,6 +163,7 @@ mod tests {
         fence.hold_until(None);
         hold();
         assert_eq!(second.allowance(request), None, "given up and taken anew");
+        assert_eq!((first.reign(), second.reign(), fence.reign()), (1, 2, 3));
         assert_eq!(Fence::open().of_this_reign().allowance(request), Some(request));
     }
 }

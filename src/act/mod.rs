@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::{
     api::{Intent, IntentAction},
     clock::Clock,
-    nas::{Answer, Client, Mutation, TaskId},
+    nas::{self, Answer, Armed, Client, Mutation, TaskId},
     observe::Answered,
 };
 
@@ -36,6 +36,39 @@ impl Outcome {
     }
 }
 
+/// A NAS that was asked who it is.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The way to it.
+    pub client: Client,
+    /// Logins of the client when it was asked.
+    pub login: u64,
+}
+
+/// Why nothing can be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ArmError {
+    /// No session, or no connection.
+    #[error(transparent)]
+    Connect(#[from] nas::Error),
+    /// There was another login since.
+    #[error("failed to tell whether the same NAS still answers: there was another login since it was asked")]
+    Unidentified,
+}
+
+impl Peer {
+    /// Opens the connection for one call. Network: that, and a login where there is no session. A machine that was not
+    /// asked who it is since gets no call.
+    pub async fn arm(&self, mutation: Mutation) -> Result<Armed, ArmError> {
+        let armed = self.client.arm(mutation).await?;
+        if self.client.logins() == self.login {
+            Ok(armed)
+        } else {
+            Err(ArmError::Unidentified)
+        }
+    }
+}
+
 /// Sends the call of an intent that this process recorded a moment ago. Network.
 ///
 /// The connection is opened first. Between the fence's answer and the first byte there is no await, so a pause of
@@ -44,20 +77,14 @@ impl Outcome {
 ///
 /// A crash before the call leaves an intent that the next process finds and does not send on; a crash after it
 /// leaves the same intent, whose run that process finds by evidence.
-pub async fn send(
-    client: &Client,
-    intent: &Intent,
-    fence: &Fence,
-    clock: Clock,
-    request: Duration,
-) -> Outcome {
+pub async fn send(peer: &Peer, intent: &Intent, fence: &Fence, clock: Clock, request: Duration) -> Outcome {
     let task = TaskId(intent.task_id);
     let mutation = match intent.action {
         IntentAction::Backup => Mutation::Backup(task),
         IntentAction::Cancel => Mutation::Cancel(task),
         IntentAction::Remove => Mutation::Remove(task),
     };
-    let armed = match client.arm(mutation).await {
+    let armed = match peer.arm(mutation).await {
         Ok(armed) => armed,
         Err(error) => {
             tracing::warn!(%error, intent = intent.id, "nothing was sent");
@@ -71,7 +98,7 @@ pub async fn send(
 }
 
 /// The line of the call.
-pub async fn fire(armed: crate::nas::Armed, fence: &Fence, clock: Clock, request: Duration) -> Outcome {
+pub async fn fire(armed: Armed, fence: &Fence, clock: Clock, request: Duration) -> Outcome {
     let Some(allowance) = fence.allowance(request) else {
         return Outcome::withheld(clock.now());
     };

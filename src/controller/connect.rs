@@ -2,6 +2,7 @@
 //! loop: the same credentials are tried again after 1h, doubling to 24h; changed ones at once.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -18,8 +19,6 @@ use crate::{
 
 /// First wait after a refused login, and the longest (contract, BackupServer).
 const FIRST_DELAY: SignedDuration = SignedDuration::from_hours(1);
-/// Refusals of a login that repeating makes worse (dsm-api-facts 1.6).
-const LOGIN_CODES: std::ops::RangeInclusive<i64> = 400..=411;
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Makes sure that `memory` has a session made from the current Secret. Network: at most one read of the Secret and
@@ -62,10 +61,16 @@ pub async fn connect<C: Cluster>(
     };
     memory.secret_read = Some(now);
     recall_refusal(server, memory);
-    if let Some(refusal) = &memory.refusal {
-        let same = refusal
-            .fingerprint
-            .map_or(refusal.secret_version == secret_version, |old| old == fingerprint);
+    if let Some(refusal) = &mut memory.refusal {
+        if refusal.fingerprint.is_none() && refusal.secret_version == secret_version {
+            // What was refused is known again: from here on only a used key counts, not each version of the Secret.
+            refusal.fingerprint = Some(fingerprint);
+        }
+        let same = refusal.fingerprint == Some(fingerprint);
+        if same {
+            // A restart has only the version to go by.
+            refusal.secret_version.clone_from(&secret_version);
+        }
         if same && now < refusal.next_attempt {
             return Err(refusal.problem.clone());
         }
@@ -88,6 +93,7 @@ pub async fn connect<C: Cluster>(
             client,
             fingerprint,
             dsm: None,
+            login: 0,
         });
     }
     log_in(server, memory, now, Some(secret_version)).await
@@ -118,6 +124,19 @@ async fn drop_connection(memory: &mut Memory) {
     }
 }
 
+/// In a new reign the status knows best whether logins are refused and until when. A session of ours goes with what was
+/// known of them, so that the next login asks the status first. Network: its logout.
+pub async fn forget_refusal(server: &BackupServer, memory: &mut Memory) {
+    let is_told = server
+        .status
+        .as_ref()
+        .is_some_and(|status| status.login.is_some());
+    if memory.refusal.take().is_some() || is_told {
+        memory.problem = None;
+        drop_connection(memory).await;
+    }
+}
+
 /// After a restart the status knows of a refusal.
 fn recall_refusal(server: &BackupServer, memory: &mut Memory) {
     if memory.refusal.is_some() || memory.connection.is_some() {
@@ -144,9 +163,17 @@ fn recall_refusal(server: &BackupServer, memory: &mut Memory) {
         fingerprint: None,
         secret_version: version.clone(),
         next_attempt: next.0,
-        delay: FIRST_DELAY,
+        delay: recalled_delay(conditions, next.0),
         problem,
     });
+}
+
+/// The delay that led to `next`. Delays double, so from the first refusal to `next` there were 1, 2, 4, … of the first
+/// one: half of that sum and of one more is the last. Waiting too long heals with the Secret; too short blocks.
+fn recalled_delay(conditions: &[Condition], next: Timestamp) -> SignedDuration {
+    let since = crate::api::condition(conditions, crate::api::ConditionType::Stalled)
+        .map_or(next, |stalled| stalled.last_transition_time.0);
+    ((next.duration_since(since) + FIRST_DELAY) / 2).clamp(FIRST_DELAY, LONGEST_DELAY)
 }
 
 /// The first call of a session: logs in and asks who the machine is.
@@ -165,18 +192,29 @@ async fn log_in(
             stalled: false,
         });
     };
-    if connection.dsm.is_some() {
+    if connection.is_identified() {
         return Ok(());
     }
-    match connection.client.dsm_info().await {
-        Ok(read) => connection.dsm = Some(read.value),
-        // An account without that right can still do its work; the machine then has no serial.
-        Err(nas::Error::PermissionDenied { .. } | nas::Error::Refused { .. }) => {
-            connection.dsm = Some(nas::DsmInfo::default());
+    match identify(connection).await {
+        Ok(()) => {
+            memory.refusal = None;
+            Ok(())
         }
-        Err(error) => return Err(failed(memory, &error, now, secret_version)),
+        Err(error) => Err(failed(memory, &error, now, secret_version)),
     }
-    memory.refusal = None;
+}
+
+/// Asks who the machine is. Network: one read, and a login where there is no session.
+pub async fn identify(connection: &mut Connection) -> Result<(), nas::Error> {
+    let dsm = match connection.client.dsm_info().await {
+        Ok(read) => read.value,
+        // An account without that right can still do its work; the machine then has no serial.
+        Err(error) if error.is_unavailable() => nas::DsmInfo::default(),
+        Err(error) => return Err(error),
+    };
+    connection.dsm = Some(dsm);
+    // The answer is of the newest session: one that was over has been asked again in it.
+    connection.login = connection.client.logins();
     Ok(())
 }
 
@@ -188,11 +226,11 @@ pub fn failed(
     secret_version: Option<String>,
 ) -> Problem {
     let mut problem = problem(error);
-    if matches!(error, nas::Error::LoginRefused { .. }) && !is_refused_login(error) {
+    if matches!(error, nas::Error::LoginRefused { .. }) && !error.is_refused_login() {
         // Busy, not refused; the client has latched it, a new one asks again at the next poll.
         memory.connection = None;
     }
-    if is_refused_login(error) {
+    if error.is_refused_login() {
         let delay = memory
             .refusal
             .as_ref()
@@ -219,14 +257,6 @@ pub fn failed(
     problem
 }
 
-fn is_refused_login(error: &nas::Error) -> bool {
-    match error {
-        nas::Error::LoginRefused { code } => LOGIN_CODES.contains(code),
-        nas::Error::SecondFactorRequired { .. } | nas::Error::AccountBlocked { .. } => true,
-        _ => false,
-    }
-}
-
 /// The reason of the server's `Ready` for a failed call, sorted by who has to act.
 #[must_use]
 pub fn problem(error: &nas::Error) -> Problem {
@@ -236,9 +266,7 @@ pub fn problem(error: &nas::Error) -> Problem {
             (Reason::CertificateRejected, true)
         }
         nas::Error::Unexpected { .. } | nas::Error::Refused { .. } => (Reason::UnexpectedResponse, false),
-        nas::Error::LoginRefused { code } if !LOGIN_CODES.contains(code) => {
-            (Reason::UnexpectedResponse, false)
-        }
+        nas::Error::LoginRefused { .. } if !error.is_refused_login() => (Reason::UnexpectedResponse, false),
         nas::Error::LoginRefused { .. } => (Reason::CredentialsRejected, true),
         nas::Error::SecondFactorRequired { .. } => (Reason::SecondFactorRequired, true),
         nas::Error::AccountBlocked { .. } => (Reason::AccountBlocked, true),

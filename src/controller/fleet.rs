@@ -122,6 +122,8 @@ impl Fleet {
 pub struct Memory {
     /// UID and generation of the object that the rest was made from.
     pub made_from: Option<(Option<String>, Option<i64>)>,
+    /// The reign in which it was begun, once the API server was read in it.
+    pub reign: Option<u64>,
     /// The session.
     pub connection: Option<Connection>,
     /// The newest login refusal.
@@ -144,10 +146,12 @@ pub struct Memory {
     pub secret_version: Option<String>,
     /// By UID of the BackupTask.
     pub knowledge: HashMap<String, Knowledge>,
-    /// Objects as we last wrote them, until the watch has caught up.
+    /// Objects as we last wrote or read them, until the watch has caught up.
     pub written: HashMap<String, BackupTask>,
     /// The BackupServer as we last wrote it.
     pub written_server: Option<BackupServer>,
+    /// Tasks that a live read showed and the watch does not know yet.
+    pub unwatched: HashMap<String, BackupTask>,
 }
 
 /// A session and what it was made from.
@@ -158,6 +162,22 @@ pub struct Connection {
     pub fingerprint: [u8; 32],
     /// The machine, once it was asked.
     pub dsm: Option<DsmInfo>,
+    /// Logins of the client when it was asked.
+    pub login: u64,
+}
+
+impl Connection {
+    /// Whether the machine was asked who it is since the last login.
+    #[must_use]
+    pub fn is_identified(&self) -> bool {
+        self.dsm.is_some() && self.login == self.client.logins()
+    }
+
+    /// Its serial, where it told.
+    #[must_use]
+    pub fn serial(&self) -> Option<&str> {
+        self.dsm.as_ref()?.serial.as_deref()
+    }
 }
 
 /// A refused login.
@@ -205,6 +225,22 @@ impl Memory {
             }
         }
         self.made_from = Some(now);
+    }
+
+    /// Forgets what an earlier reign saw: another process may have led since, started runs, seen runs end, and been
+    /// refused a login. Only the answers to our own calls stay; nobody else knows them.
+    pub fn begin_reign(&mut self) {
+        self.inventory = None;
+        self.next_poll = None;
+        self.secret_read = None;
+        for knowledge in self.knowledge.values_mut() {
+            let (call, withheld) = (knowledge.call.take(), knowledge.withheld.take());
+            *knowledge = Knowledge {
+                call,
+                withheld,
+                ..Knowledge::default()
+            };
+        }
     }
 
     /// Whether the last attempt to read the NAS succeeded, if there was one.

@@ -5,28 +5,38 @@
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, ObjectReference, Secret},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
+    api::{ListParams, ObjectMeta, Patch, PatchParams, PostParams},
+    core::DeserializeGuard,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
 use super::cluster::{Cluster, Keys, ReadError, WriteError};
 use crate::{
-    api::{BackupServer, BackupTask},
+    api::{BackupServer, BackupTask, Reason},
     status::Notice,
 };
 
 /// Longest wait for one answer of the API server. Shorter than a third of the default Lease.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// Longest wait for a list of a namespace: hundreds of objects with their history are some megabytes.
+const LIST_DEADLINE: Duration = Duration::from_secs(15);
 /// The name under which Events and field ownership appear.
 pub const MANAGER: &str = "abb-operator";
+
+/// What Events say was being done.
+const ACTION: &str = "Reconcile";
 
 /// The API server.
 pub struct Kubernetes {
     client: Client,
     recorder: Recorder,
+    identity: String,
 }
 
 impl Kubernetes {
@@ -40,6 +50,7 @@ impl Kubernetes {
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
+            identity: identity.to_owned(),
         }
     }
 
@@ -51,11 +62,19 @@ impl Kubernetes {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    async fn publish(
-        &self,
-        reference: k8s_openapi::api::core::v1::ObjectReference,
-        notice: &Notice,
-    ) -> Result<(), WriteError> {
+    /// Creates an Event of its own. The recorder makes one that resembles an earlier one of the last minutes a mere
+    /// count under the earlier text, and what will die has to stand in an Event before it dies.
+    async fn publish_alone(&self, reference: ObjectReference, notice: &Notice) -> Result<(), WriteError> {
+        let namespace = reference.namespace.clone().unwrap_or_default();
+        let events: Api<k8s_openapi::api::events::v1::Event> =
+            Api::namespaced(self.client.clone(), &namespace);
+        let event = lone_event(reference, notice, &self.identity);
+        written(events.create(&PostParams::default(), &event))
+            .await
+            .map(drop)
+    }
+
+    async fn publish(&self, reference: ObjectReference, notice: &Notice) -> Result<(), WriteError> {
         let event = Event {
             type_: if notice.warning {
                 EventType::Warning
@@ -64,7 +83,7 @@ impl Kubernetes {
             },
             reason: notice.reason.as_str().to_owned(),
             note: Some(notice.message.clone()),
-            action: "Reconcile".to_owned(),
+            action: ACTION.to_owned(),
             secondary: None,
         };
         written(self.recorder.publish(&event, &reference)).await
@@ -92,16 +111,31 @@ impl Cluster for Kubernetes {
     }
 
     async fn read_task(&self, namespace: &str, name: &str) -> Result<Option<BackupTask>, ReadError> {
-        read("BackupTask", name, self.tasks(namespace).get_opt(name)).await
+        read("BackupTask", name, DEADLINE, self.tasks(namespace).get_opt(name)).await
+    }
+
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+        let api: Api<DeserializeGuard<BackupTask>> = Api::namespaced(self.client.clone(), namespace);
+        // Without a resourceVersion: the API server answers with what is committed, not with what it has cached.
+        let params = ListParams::default();
+        let list = read("BackupTasks of", namespace, LIST_DEADLINE, api.list(&params)).await?;
+        // As with the watch, one broken object stops no other.
+        Ok(list.items.into_iter().filter_map(|task| task.0.ok()).collect())
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {
-        read("BackupServer", name, self.servers(namespace).get_opt(name)).await
+        read(
+            "BackupServer",
+            name,
+            DEADLINE,
+            self.servers(namespace).get_opt(name),
+        )
+        .await
     }
 
     async fn read_secret(&self, namespace: &str, name: &str) -> Result<Option<Keys>, ReadError> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let secret = read("Secret", name, api.get_opt(name)).await?;
+        let secret = read("Secret", name, DEADLINE, api.get_opt(name)).await?;
         Ok(secret.map(|secret| {
             let version = secret.resource_version().unwrap_or_default();
             let data = secret.data.unwrap_or_default();
@@ -114,7 +148,7 @@ impl Cluster for Kubernetes {
 
     async fn read_config_map(&self, namespace: &str, name: &str) -> Result<Option<Keys>, ReadError> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        let map = read("ConfigMap", name, api.get_opt(name)).await?;
+        let map = read("ConfigMap", name, DEADLINE, api.get_opt(name)).await?;
         Ok(map.map(|map| {
             let version = map.resource_version().unwrap_or_default();
             let mut values: BTreeMap<String, Vec<u8>> = map
@@ -134,11 +168,46 @@ impl Cluster for Kubernetes {
     }
 
     async fn publish_task(&self, task: &BackupTask, notice: &Notice) -> Result<(), WriteError> {
+        if notice.reason == Reason::RemovalPlanned {
+            return self.publish_alone(task.object_ref(&()), notice).await;
+        }
         self.publish(task.object_ref(&()), notice).await
     }
 
     async fn publish_server(&self, server: &BackupServer, notice: &Notice) -> Result<(), WriteError> {
         self.publish(server.object_ref(&()), notice).await
+    }
+}
+
+/// The Event as the recorder would make it, under a name that no other has.
+fn lone_event(
+    reference: ObjectReference,
+    notice: &Notice,
+    identity: &str,
+) -> k8s_openapi::api::events::v1::Event {
+    let kind = if notice.warning { "Warning" } else { "Normal" };
+    // The name of an Event is bounded as its object's is, and has to hold more.
+    let name: String = reference
+        .name
+        .iter()
+        .flat_map(|name| name.chars())
+        .take(200)
+        .collect();
+    k8s_openapi::api::events::v1::Event {
+        metadata: ObjectMeta {
+            namespace: reference.namespace.clone(),
+            name: Some(format!("{name}.{}", uuid::Uuid::new_v4().simple())),
+            ..ObjectMeta::default()
+        },
+        action: Some(ACTION.to_owned()),
+        reason: Some(notice.reason.as_str().to_owned()),
+        note: Some(notice.message.clone()),
+        event_time: Some(MicroTime(jiff::Timestamp::now())),
+        regarding: Some(reference),
+        reporting_controller: Some(MANAGER.to_owned()),
+        reporting_instance: Some(identity.to_owned()),
+        type_: Some(kind.to_owned()),
+        ..k8s_openapi::api::events::v1::Event::default()
     }
 }
 
@@ -163,6 +232,7 @@ async fn written<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Resul
 async fn read<T>(
     kind: &str,
     name: &str,
+    deadline: Duration,
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, ReadError> {
     let failed = |why, is_passing| ReadError {
@@ -170,13 +240,128 @@ async fn read<T>(
         why,
         is_passing,
     };
-    match tokio::time::timeout(DEADLINE, call).await {
+    match tokio::time::timeout(deadline, call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(kube::Error::Api(status))) => {
             let is_passing = status.code == 429 || status.code >= 500;
             Err(failed(status.message.clone(), is_passing))
         }
         Ok(Err(error)) => Err(failed(error.to_string(), true)),
-        Err(_) => Err(failed(format!("no answer within {DEADLINE:?}"), true)),
+        Err(_) => Err(failed(format!("no answer within {deadline:?}"), true)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use std::{
+        convert::Infallible,
+        sync::{Arc, Mutex},
+    };
+
+    use http_body_util::{BodyExt, Full};
+    use hyper::{Request, Response, body::Incoming, service::service_fn};
+    use hyper_util::rt::TokioIo;
+    use kube::Config;
+    use serde_json::{Value, json};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    type Calls = Arc<Mutex<Vec<(String, String, Value)>>>;
+
+    /// An API server that gives back what it is sent, and lists two tasks, one of them broken.
+    async fn api_server() -> (Kubernetes, Calls) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let calls = Calls::default();
+        let seen = Arc::clone(&calls);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let seen = Arc::clone(&seen);
+                let answer = service_fn(move |request: Request<Incoming>| answer(request, Arc::clone(&seen)));
+                let serve = hyper::server::conn::http1::Builder::new();
+                tokio::spawn(serve.serve_connection(TokioIo::new(stream), answer));
+            }
+        });
+        let config = Config::new(format!("http://{address}").parse().unwrap());
+        (Kubernetes::new(Client::try_from(config).unwrap(), "me"), calls)
+    }
+
+    async fn answer(
+        request: Request<Incoming>,
+        calls: Calls,
+    ) -> Result<Response<Full<bytes::Bytes>>, Infallible> {
+        let (method, uri) = (request.method().to_string(), request.uri().to_string());
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let sent: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let shown = if method == "GET" { list() } else { sent.clone() };
+        calls.lock().unwrap().push((method, uri, sent));
+        Ok(Response::new(Full::new(shown.to_string().into())))
+    }
+
+    fn list() -> Value {
+        let task = |name: &str, id: Value| {
+            json!({
+                "apiVersion": "activebackup.dev/v1alpha1", "kind": "BackupTask",
+                "metadata": { "name": name, "namespace": "here" },
+                "spec": { "serverRef": { "name": "nas" }, "task": { "id": id } },
+            })
+        };
+        let items = [task("whole", json!(1)), task("broken", json!({ "a": 1 }))];
+        json!({
+            "apiVersion": "activebackup.dev/v1alpha1", "kind": "BackupTaskList",
+            "metadata": { "resourceVersion": "7" }, "items": items,
+        })
+    }
+
+    fn task() -> BackupTask {
+        let spec = json!({ "serverRef": { "name": "nas" }, "task": { "id": 1 } });
+        let mut task = BackupTask::new("office", serde_json::from_value(spec).unwrap());
+        task.metadata.namespace = Some("here".to_owned());
+        task.metadata.uid = Some("u1".to_owned());
+        task
+    }
+
+    #[tokio::test]
+    async fn each_planned_removal_stands_in_an_event_of_its_own() {
+        let (cluster, calls) = api_server().await;
+        for message in ["3 versions", "4 versions"] {
+            let notice = Notice {
+                warning: true,
+                reason: Reason::RemovalPlanned,
+                message: message.to_owned(),
+            };
+            cluster.publish_task(&task(), &notice).await.unwrap();
+        }
+        let calls = calls.lock().unwrap();
+        let told: Vec<(&str, &Value)> = calls
+            .iter()
+            .map(|(method, _, event)| (method.as_str(), &event["note"]))
+            .collect();
+        assert_eq!(
+            told,
+            [("POST", &json!("3 versions")), ("POST", &json!("4 versions"))]
+        );
+        let [first, second] = [&calls[0].2, &calls[1].2];
+        assert_ne!(first["metadata"]["name"], second["metadata"]["name"]);
+        assert_eq!(first["regarding"]["uid"], "u1");
+        assert_eq!(
+            (&first["type"], &first["reason"]),
+            (&json!("Warning"), &json!("RemovalPlanned"))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_list_is_consistent_and_no_broken_object_breaks_it() {
+        let (cluster, calls) = api_server().await;
+        let tasks = cluster.list_tasks("here").await.unwrap();
+        assert_eq!(
+            tasks.iter().map(ResourceExt::name_any).collect::<Vec<_>>(),
+            ["whole"]
+        );
+        let (_, uri, _) = &calls.lock().unwrap()[0];
+        assert!(!uri.contains("resourceVersion"), "{uri}");
     }
 }

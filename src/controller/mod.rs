@@ -10,9 +10,12 @@ mod leader;
 mod orphan;
 mod pass;
 mod read;
+mod reign;
 mod removal;
 mod report;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 

@@ -12,13 +12,13 @@ use super::{
     cluster::{Cluster, WriteError},
     fleet::Memory,
     read::{self, Want},
-    removal, report,
+    reign, removal, report,
 };
 use crate::{
-    act::{self, Fence},
+    act::{self, Fence, Peer},
     api::{BackupServer, BackupTask, Intent, IntentAction, Reason},
     decide::{Act, Decision, decide, queue},
-    nas::{Client, TaskId},
+    nas::TaskId,
     observe::{
         Admission, Answered, Bound, Claim, Inventory, Knowledge, LogByTask, Observation, Queue,
         ResultsByTask, ServerFacts, VersionsByTask, bind, claims,
@@ -32,6 +32,8 @@ pub(super) const AT_ONCE: usize = 8;
 const ROUNDS: usize = 4;
 /// After a conflict: the watch brings the newer object, this is for the case that it does not.
 const AGAIN: Duration = Duration::from_millis(500);
+/// After a reign could not be begun: the API server does not answer, or does not know the BackupServer.
+const BEGIN_AGAIN: Duration = Duration::from_secs(2);
 
 /// Runs one pass; returns when the next one is due by itself.
 pub async fn pass<C: Cluster>(
@@ -45,14 +47,20 @@ pub async fn pass<C: Cluster>(
     let begun = ctx.now();
     let fence = ctx.fence.of_this_reign();
     memory.follow(server).await;
+    if let Err(why) = reign::begin(ctx, &fence, server, &mut memory).await {
+        tracing::warn!(server = key.1, why, "cannot begin to lead; nothing is started");
+        return BEGIN_AGAIN;
+    }
     let server = newest_server(server, &mut memory);
-    let tasks = newest_tasks(tasks, &mut memory);
+    let tasks = newest_tasks(
+        reign::with_unwatched(ctx, &server, tasks, &mut memory).await,
+        &mut memory,
+    );
+    let found = settles_from(&ctx.fence, &server, begun);
     for task in &tasks {
-        memory
-            .knowledge
-            .entry(uid(task))
-            .or_default()
-            .find_intent(task, begun);
+        let knowledge = memory.knowledge.entry(uid(task)).or_default();
+        knowledge.find_intent(task, found);
+        knowledge.versions_unreadable = false;
     }
     read::poll(ctx, &server, &mut memory, &tasks, begun).await;
     let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
@@ -66,18 +74,50 @@ pub async fn pass<C: Cluster>(
     report::server(ctx, &server, &mut memory, &bound, skew).await;
     ctx.fleet.note(&key, &memory);
     let now = ctx.now();
-    let pace = read::pace(&server, &memory);
-    let due = memory.next_poll.map_or(now, |poll| poll.min(now + pace));
+    let due = next_look(&server, &memory, &tasks, &decisions, now);
     memory.next_poll = Some(due);
-    for wake in decisions
-        .iter()
-        .filter_map(|(decision, _)| decision.wake)
-        .chain([due])
-    {
+    let wakes = decisions.iter().filter_map(|(decision, _)| decision.wake);
+    // A time that has passed wakes nobody: what was to be seen then is seen by the next look.
+    for wake in wakes.filter(|wake| *wake > now).chain([due]) {
         next = next.min(Duration::try_from(wake.duration_since(now)).unwrap_or_default());
     }
     // A time that has just come is met by the next turn of the loop, not by this one again.
     next.max(Duration::from_millis(20))
+}
+
+/// When the NAS is looked at next: as often as its pace says, and where something open waits for a time (the end of a
+/// settling time, a deadline) right then, or now if that time has passed since the newest look. A NAS that cannot be
+/// read is asked at its own pace.
+fn next_look(
+    server: &BackupServer,
+    memory: &Memory,
+    tasks: &[BackupTask],
+    decided: &[Decided],
+    now: Timestamp,
+) -> Timestamp {
+    let pace = read::pace(server, memory);
+    let regular = memory.next_poll.map_or(now, |poll| poll.min(now + pace));
+    let newest = memory.inventory.as_ref().map(|inventory| inventory.begun);
+    let awaited = tasks
+        .iter()
+        .zip(decided)
+        .filter(|(task, (_, status))| read::is_open(task, Some(status)))
+        .filter_map(|(_, (decision, _))| decision.wake)
+        .filter(|wake| *wake > now || newest.is_some_and(|newest| newest < *wake));
+    match awaited.min() {
+        Some(time) if memory.problem.is_none() => regular.min(time.max(now)),
+        Some(_) | None => regular,
+    }
+}
+
+/// When the settling time of an intent starts that is found now. A Lease is free only after the deadline of its last
+/// holder's calls; without one, a predecessor that died a moment ago may have sent its call just then.
+fn settles_from(fence: &Fence, server: &BackupServer, found: Timestamp) -> Timestamp {
+    if fence.is_leased() {
+        return found;
+    }
+    let request = server.spec.timeouts.request.get();
+    found.saturating_add(request).unwrap_or(found)
 }
 
 /// Takes our own newer write where the watch has not brought it yet: deciding twice on the older one would only end
@@ -109,7 +149,7 @@ fn newest_server(server: &BackupServer, memory: &mut Memory) -> BackupServer {
 }
 
 /// Resource versions of one resource are ordered numbers (Kubernetes 1.35, KEP-5504).
-fn version(object: &impl ResourceExt) -> u64 {
+pub(super) fn version(object: &impl ResourceExt) -> u64 {
     object
         .resource_version()
         .and_then(|version| version.parse().ok())
@@ -226,8 +266,9 @@ async fn decide_all<C: Cluster>(
             memory.next_poll = Some(ctx.now() + read::pace(server, memory));
             continue;
         }
+        let request = server.spec.timeouts.request.get();
         read::logs(memory, &wanting, &mut logs).await;
-        read::details(memory, &wanting, &mut results, &mut versions).await;
+        read::details(memory, &wanting, request, &mut results, &mut versions).await;
     }
     (Vec::new(), BTreeSet::new())
 }
@@ -287,13 +328,13 @@ async fn carry_out<C: Cluster>(
     tasks: &[BackupTask],
     decided: &[Decided],
 ) -> Duration {
-    let client = memory
-        .connection
-        .as_ref()
-        .map(|connection| connection.client.clone());
+    let peer = memory.connection.as_ref().map(|connection| Peer {
+        client: connection.client.clone(),
+        login: connection.login,
+    });
     let mut jobs = Vec::with_capacity(tasks.len());
     for (task, decided) in tasks.iter().zip(decided) {
-        jobs.push(carry_out_one(ctx, fence, server, client.as_ref(), task, decided));
+        jobs.push(carry_out_one(ctx, fence, server, peer.as_ref(), task, decided));
     }
     let done: Vec<Done> = stream::iter(jobs).buffer_unordered(AT_ONCE).collect().await;
     let mut next = Duration::MAX;
@@ -320,7 +361,12 @@ async fn carry_out<C: Cluster>(
         if let Some(server) = server_written {
             memory.written_server = Some(server);
         }
-        if let Some((intent, outcome)) = sent {
+        if let Some(Sent {
+            intent,
+            outcome,
+            withheld,
+        }) = sent
+        {
             let call = crate::observe::Call {
                 intent,
                 answered: Some(outcome.answered),
@@ -328,7 +374,9 @@ async fn carry_out<C: Cluster>(
                 first_absence: None,
                 unreadable_since: None,
             };
-            memory.knowledge.entry(uid).or_default().call = Some(call);
+            let knowledge = memory.knowledge.entry(uid).or_default();
+            knowledge.call = Some(call);
+            knowledge.withheld = withheld;
             // What the answer itself settles needs no poll.
             if matches!(
                 outcome.answered,
@@ -350,10 +398,18 @@ struct Done {
     uid: String,
     written: Option<BackupTask>,
     server_written: Option<BackupServer>,
-    sent: Option<(String, act::Outcome)>,
+    sent: Option<Sent>,
     again: bool,
     /// The status was to change and could not be written.
     unwritten: bool,
+}
+
+/// What came of a recorded call.
+struct Sent {
+    intent: String,
+    outcome: act::Outcome,
+    /// Why the last check held it back, where one did.
+    withheld: Option<(Reason, String)>,
 }
 
 /// One task: finalizer, status with its intent, the call. Network.
@@ -361,7 +417,7 @@ async fn carry_out_one<C: Cluster>(
     ctx: &Context<C>,
     fence: &Fence,
     server: &BackupServer,
-    client: Option<&Client>,
+    peer: Option<&Peer>,
     task: &BackupTask,
     (decision, status): &Decided,
 ) -> Done {
@@ -378,7 +434,7 @@ async fn carry_out_one<C: Cluster>(
         object.finalizers_mut().push(crate::api::FINALIZER.to_owned());
         match ctx.cluster.write_finalizers(&object).await {
             Ok(written) => object = written,
-            Err(error) => return not_written(done, task, &error),
+            Err(error) => return not_written(done, task, &error, None),
         }
         done.written = Some(object.clone());
     }
@@ -387,26 +443,34 @@ async fn carry_out_one<C: Cluster>(
         object.status = Some(status.clone());
         match record(ctx, &object, &decision.act).await {
             Ok(written) => object = written,
-            Err(error) => return not_written(done, task, &error),
+            Err((error, read)) => return not_written(done, task, &error, read),
         }
         done.written = Some(object.clone());
         tell(ctx, &object, notices(before.as_ref(), status, decision)).await;
         report::log_change(&object, before.as_ref(), decision);
-        if let (Act::Call(intent), Some(client)) = (&decision.act, client) {
+        if let (Act::Call(intent), Some(peer)) = (&decision.act, peer) {
             let request = server.spec.timeouts.request.get();
-            let outcome = match intent.action {
+            let (outcome, withheld) = match intent.action {
                 IntentAction::Remove => {
-                    let (outcome, reserved) =
-                        removal::send(ctx, fence, client, &object, intent, request).await;
-                    done.server_written = reserved;
-                    outcome
+                    match removal::send(ctx, fence, peer, &object, intent, request).await {
+                        Ok((outcome, reserved)) => {
+                            done.server_written = Some(reserved);
+                            (outcome, None)
+                        }
+                        Err(why) => (act::Outcome::withheld(ctx.now()), Some(why)),
+                    }
                 }
                 IntentAction::Backup | IntentAction::Cancel => {
-                    act::send(client, intent, fence, ctx.machine.clock, request).await
+                    let outcome = act::send(peer, intent, fence, ctx.machine.clock, request).await;
+                    (outcome, None)
                 }
             };
             ctx.metrics.mutation(intent.action, outcome.answered);
-            done.sent = Some((intent.id.clone(), outcome));
+            done.sent = Some(Sent {
+                intent: intent.id.clone(),
+                outcome,
+                withheld,
+            });
         }
     }
     if !decision.finalizer && object.has_finalizer() {
@@ -419,7 +483,7 @@ async fn carry_out_one<C: Cluster>(
             .retain(|finalizer| finalizer != crate::api::FINALIZER);
         match ctx.cluster.write_finalizers(&object).await {
             Ok(written) => done.written = Some(written),
-            Err(error) => return not_written(done, task, &error),
+            Err(error) => return not_written(done, task, &error, None),
         }
     }
     done
@@ -437,25 +501,35 @@ async fn tell<C: Cluster>(ctx: &Context<C>, object: &BackupTask, notices: Vec<No
     }
 }
 
-/// Writes the status once. After a conflict or an unknown answer of an intent's write the object is read back: only
-/// if *this* intent stands in it was the write ours, and it has not been sent on yet.
+/// Writes the status once. After a conflict, and after an unknown answer of an intent's write, the object is read
+/// back: only if *this* intent stands in it was the write ours, and it has not been sent on yet. Else what was read
+/// comes with the error: the watch may take its time to bring it, and each pass on the old one would end the same way.
 async fn record<C: Cluster>(
     ctx: &Context<C>,
     object: &BackupTask,
     act: &Act,
-) -> Result<BackupTask, WriteError> {
+) -> Result<BackupTask, (WriteError, Option<BackupTask>)> {
     let error = match ctx.cluster.write_task_status(object).await {
         Ok(written) => return Ok(written),
         Err(error) => error,
     };
-    let Act::Call(intent) = act else { return Err(error) };
-    if !matches!(error, WriteError::Conflict | WriteError::Unknown) {
-        return Err(error);
+    let ours = match act {
+        Act::Call(intent) => Some(&intent.id),
+        Act::Nothing => None,
+    };
+    let is_worth_a_look = match error {
+        WriteError::Conflict => true,
+        WriteError::Unknown => ours.is_some(),
+        WriteError::Gone | WriteError::Refused(_) => false,
+    };
+    if !is_worth_a_look {
+        return Err((error, None));
     }
     let namespace = object.namespace().unwrap_or_default();
-    match ctx.cluster.read_task(&namespace, &object.name_any()).await {
-        Ok(Some(read)) if intent_of(&read).is_some_and(|recorded| recorded.id == intent.id) => Ok(read),
-        Ok(_) | Err(_) => Err(error),
+    let read = ctx.cluster.read_task(&namespace, &object.name_any()).await;
+    match read.ok().flatten().filter(|read| read.uid() == object.uid()) {
+        Some(read) if intent_of(&read).is_some_and(|recorded| Some(&recorded.id) == ours) => Ok(read),
+        read => Err((error, read)),
     }
 }
 
@@ -463,7 +537,8 @@ fn intent_of(task: &BackupTask) -> Option<&Intent> {
     task.status.as_ref().and_then(|status| status.intent.as_ref())
 }
 
-fn not_written(mut done: Done, task: &BackupTask, error: &WriteError) -> Done {
+fn not_written(mut done: Done, task: &BackupTask, error: &WriteError, read: Option<BackupTask>) -> Done {
+    done.written = read.or(done.written);
     match error {
         WriteError::Gone => {}
         WriteError::Conflict => tracing::debug!(task = task.name_any(), "the object changed; looking again"),
@@ -471,7 +546,8 @@ fn not_written(mut done: Done, task: &BackupTask, error: &WriteError) -> Done {
             tracing::warn!(task = task.name_any(), %error, "failed to write the task");
         }
     }
-    done.again = !matches!(error, WriteError::Gone);
+    // What was refused (a quota, a rule, a right) is refused again in a moment; the next poll is soon enough.
+    done.again = matches!(error, WriteError::Conflict | WriteError::Unknown);
     done.unwritten = true;
     done
 }

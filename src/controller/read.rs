@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use futures::{StreamExt, stream};
@@ -13,15 +14,15 @@ use super::{
     Context,
     cluster::Cluster,
     connect,
-    fleet::Memory,
+    fleet::{Connection, Memory},
     pass::{AT_ONCE, uid},
 };
 use crate::{
-    api::{BackupServer, BackupTask},
-    nas::TaskId,
+    api::{BackupServer, BackupTask, BackupTaskStatus},
+    nas::{self, TaskId},
     observe::{
-        Doing, LogByTask, Queue, ResultsByTask, VersionsByTask, bind, doing, read_inventory, read_log,
-        read_results, read_versions,
+        Doing, Inventory, LogByTask, Queue, ResultsByTask, VersionsByTask, bind, doing, read_inventory,
+        read_log, read_results, read_versions,
     },
 };
 
@@ -54,12 +55,7 @@ pub async fn poll<C: Cluster>(
     }
     match connect::connect(ctx, server, memory, now).await {
         Ok(()) => {
-            let asks = |task: &BackupTask| {
-                task.status
-                    .as_ref()
-                    .is_some_and(|status| status.intent.is_some() || status.run.is_some())
-                    || task.is_deleted()
-            };
+            let asks = |task: &BackupTask| is_open(task, task.status.as_ref());
             let unclear = memory.inventory.as_ref().is_some_and(|inventory| {
                 let none = Queue::NotAsked;
                 inventory
@@ -78,6 +74,11 @@ pub async fn poll<C: Cluster>(
     memory.next_poll = Some(ctx.now() + pace(server, memory));
 }
 
+/// Whether the object waits for something to show on the NAS, for which its queue has to be read.
+pub fn is_open(task: &BackupTask, status: Option<&BackupTaskStatus>) -> bool {
+    status.is_some_and(|status| status.intent.is_some() || status.run.is_some()) || task.is_deleted()
+}
+
 /// One inventory read, noted for every task. Network.
 pub async fn inventory<C: Cluster>(
     ctx: &Context<C>,
@@ -86,15 +87,11 @@ pub async fn inventory<C: Cluster>(
     tasks: &[BackupTask],
     with_queue: bool,
 ) -> bool {
-    let Some(client) = memory
-        .connection
-        .as_ref()
-        .map(|connection| connection.client.clone())
-    else {
+    let Some(connection) = &mut memory.connection else {
         return false;
     };
     let begun = ctx.now();
-    match read_inventory(&client, with_queue).await {
+    match read_identified(connection, with_queue).await {
         Ok(inventory) => {
             memory.list_duration = Some(ctx.now().duration_since(begun));
             memory.failures = 0;
@@ -121,12 +118,24 @@ pub async fn inventory<C: Cluster>(
     }
 }
 
+/// An inventory of a machine that was asked who it is: again where a login came in between, for another machine may
+/// stand behind the address since. Where it does, what was read may be of both, and is read anew. Network.
+async fn read_identified(connection: &mut Connection, with_queue: bool) -> Result<Inventory, nas::Error> {
+    let inventory = read_inventory(&connection.client, with_queue).await?;
+    if connection.is_identified() {
+        return Ok(inventory);
+    }
+    let before = connection.serial().map(str::to_owned);
+    connect::identify(connection).await?;
+    if connection.serial() == before.as_deref() {
+        return Ok(inventory);
+    }
+    // Were there yet another login in this read, nothing would be sent before the machine is asked once more.
+    read_inventory(&connection.client, with_queue).await
+}
+
 pub fn serial(memory: &Memory) -> Option<String> {
-    memory
-        .connection
-        .as_ref()
-        .and_then(|connection| connection.dsm.as_ref())
-        .and_then(|dsm| dsm.serial.clone())
+    memory.connection.as_ref()?.serial().map(str::to_owned)
 }
 
 /// What one task's decision needs to see beside the inventory.
@@ -163,6 +172,7 @@ pub async fn logs(memory: &Memory, wanting: &[Want], logs: &mut LogByTask) {
 pub async fn details(
     memory: &mut Memory,
     wanting: &[Want],
+    request: Duration,
     results: &mut ResultsByTask,
     versions: &mut VersionsByTask,
 ) {
@@ -193,14 +203,22 @@ pub async fn details(
         .await;
     let read_one = |id| {
         let client = client.clone();
-        async move { (id, read_versions(&client, id).await) }
+        // The list of one task is no list of all: it has the time of a request.
+        async move {
+            let read = tokio::time::timeout(request, read_versions(&client, id)).await;
+            (id, read.ok().and_then(Result::ok))
+        }
     };
     let found: Vec<_> = stream::iter(versions_of)
         .map(read_one)
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    versions.extend(found.into_iter().filter_map(|(id, read)| Some((id, read.ok()?))));
+    versions.extend(found.into_iter().filter_map(|(id, read)| Some((id, read?))));
+    for want in wanting.iter().filter(|want| want.versions) {
+        let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
+        knowledge.versions_unreadable = !versions.contains_key(&want.id);
+    }
     let unreadable: BTreeSet<TaskId> = histories
         .iter()
         .filter(|(_, read)| read.is_err())

@@ -7,79 +7,84 @@ use kube::ResourceExt;
 
 use super::{Context, cluster::Cluster};
 use crate::{
-    act::{self, Fence, Outcome},
+    act::{self, Fence, Outcome, Peer},
     api::{BackupServer, BackupTask, Intent, Reason},
-    decide::removal_clearance,
-    nas::{Client, Mutation, TaskId},
-    observe::{Queue, read_inventory},
+    decide::{Withheld, removal_clearance},
+    nas::{Mutation, TaskId},
+    observe::{Bound, Inventory, Queue, bind, read_inventory},
     status::Notice,
 };
 
-/// Sends the `remove` of a recorded intent if everything still holds. Network.
+/// Sends the `remove` of a recorded intent if everything still holds, else says why not. Network.
 ///
 /// A crash anywhere before the call leaves an intent that nobody sends on, and at most a reservation too many; a
 /// crash after it an intent that is settled by the lists.
 pub async fn send<C: Cluster>(
     ctx: &Context<C>,
     fence: &Fence,
-    client: &Client,
+    peer: &Peer,
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
-) -> (Outcome, Option<BackupServer>) {
-    match clear_and_send(ctx, fence, client, recorded, intent, request).await {
-        Ok((outcome, reserved)) => (outcome, Some(reserved)),
-        Err(why) => {
-            tracing::warn!(task = recorded.name_any(), why, "the removal was withheld");
-            (Outcome::withheld(ctx.now()), None)
-        }
+) -> Result<(Outcome, BackupServer), Withheld> {
+    let sent = clear_and_send(ctx, fence, peer, recorded, intent, request).await;
+    if let Err((reason, why)) = &sent {
+        let reason = reason.as_str();
+        tracing::warn!(
+            task = recorded.name_any(),
+            reason,
+            why,
+            "the removal was withheld"
+        );
     }
+    sent
 }
 
 async fn clear_and_send<C: Cluster>(
     ctx: &Context<C>,
     fence: &Fence,
-    client: &Client,
+    peer: &Peer,
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
-) -> Result<(Outcome, BackupServer), String> {
+) -> Result<(Outcome, BackupServer), Withheld> {
     let namespace = recorded.namespace().unwrap_or_default();
-    let gone = || "the object does not exist any more".to_owned();
     // Network: live reads.
-    let task = ctx
-        .cluster
-        .read_task(&namespace, &recorded.name_any())
-        .await
-        .map_err(|e| e.to_string())?;
-    let task = task.ok_or_else(gone)?;
+    let task = ctx.cluster.read_task(&namespace, &recorded.name_any()).await;
+    let task = task.map_err(passing)?.ok_or_else(|| gone("the object"))?;
     let name = &task.spec.server_ref.name;
-    let server = ctx
-        .cluster
-        .read_server(&namespace, name)
-        .await
-        .map_err(|e| e.to_string())?
-        .ok_or_else(gone)?;
+    let server = ctx.cluster.read_server(&namespace, name).await;
+    let server = server.map_err(passing)?.ok_or_else(|| gone("the BackupServer"))?;
     let secret = &server.spec.credentials.secret_ref.name;
-    let readable = ctx
-        .cluster
-        .read_secret(&namespace, secret)
+    let secret = ctx.cluster.read_secret(&namespace, secret).await;
+    secret
+        .map_err(|error| {
+            if error.is_passing {
+                passing(error)
+            } else {
+                (Reason::SecretNotFound, error.to_string())
+            }
+        })?
+        .ok_or_else(|| {
+            let message = "the Secret does not exist any more".to_owned();
+            (Reason::SecretNotFound, message)
+        })?;
+    let tasks = ctx.cluster.list_tasks(&namespace).await.map_err(passing)?;
+    let inventory = read_inventory(&peer.client, true)
         .await
-        .map_err(|e| e.to_string())?;
-    readable.ok_or_else(|| "the Secret does not exist any more".to_owned())?;
-    let inventory = read_inventory(client, true)
-        .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| (Reason::ServerNotReady, error.to_string()))?;
     if !matches!(inventory.queue, Queue::Read(_)) {
-        return Err("the NAS's queue cannot be read".to_owned());
+        let message = "the NAS's job queue cannot be read".to_owned();
+        return Err((Reason::ServerNotReady, message));
     }
     let listed = inventory
         .task(TaskId(intent.task_id))
         .map(|row| (row, &inventory.queue));
-    let clearance = || {
-        removal_clearance(&task, &intent.id, &server, listed, ctx.now())
-            .map_err(|(reason, message)| format!("{}: {message}", reason.as_str()))
-    };
+    let clearance = || removal_clearance(&task, &intent.id, &server, listed, ctx.now());
+    if let Some(other) = successor(&task, &tasks, intent, &inventory) {
+        let message = format!("the BackupTask {other:?} declares the same NAS task");
+        return Err((Reason::RemovalNotAllowed, message));
+    }
     let reservation = clearance()?;
     // Network: what will die is told before it dies, or it does not die.
     let plan = task
@@ -96,11 +101,11 @@ async fn clear_and_send<C: Cluster>(
     ctx.cluster
         .publish_task(&task, &notice)
         .await
-        .map_err(|error| format!("the Event was not accepted: {error}"))?;
-    let armed = client
+        .map_err(|error| passing(format!("the Event was not accepted: {error}")))?;
+    let armed = peer
         .arm(Mutation::Remove(TaskId(intent.task_id)))
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| (Reason::ServerNotReady, error.to_string()))?;
     // Network: the last write before the call. It carries the version of the live read, so that a change of the
     // server in between stops it.
     let mut reserved = server.clone();
@@ -109,11 +114,44 @@ async fn clear_and_send<C: Cluster>(
         .cluster
         .write_server_status(&reserved)
         .await
-        .map_err(|error| format!("no reservation: {error}"))?;
+        .map_err(|error| passing(format!("no reservation: {error}")))?;
     // No network, no await: compared once more at the line of the call.
     clearance()?;
     Ok((
         act::fire(armed, fence, ctx.machine.clock, request).await,
         reserved,
     ))
+}
+
+/// Another living object of the server that means the NAS task. The watch may not show it yet: a rename in Git makes
+/// the new object a moment before it deletes the old one.
+fn successor(
+    object: &BackupTask,
+    tasks: &[BackupTask],
+    intent: &Intent,
+    inventory: &Inventory,
+) -> Option<String> {
+    let serial = intent.nas_serial.as_deref();
+    let is_meant = |task: &&BackupTask| {
+        let bound = bind(task, Some(inventory), serial);
+        matches!(bound, Bound::To(found) if found.id == TaskId(intent.task_id))
+    };
+    tasks
+        .iter()
+        .filter(|task| task.uid() != object.uid() && !task.is_deleted())
+        .filter(|task| task.spec.server_ref == object.spec.server_ref)
+        .find(is_meant)
+        .map(ResourceExt::name_any)
+}
+
+/// What the API server did not do now, and may do later.
+fn passing(why: impl std::fmt::Display) -> Withheld {
+    (Reason::RemovalInProgress, why.to_string())
+}
+
+fn gone(what: &str) -> Withheld {
+    (
+        Reason::RemovalNotAllowed,
+        format!("{what} does not exist any more"),
+    )
 }

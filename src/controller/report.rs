@@ -153,11 +153,13 @@ fn next_status<C: Cluster>(
 
 fn count(status: &mut BackupServerStatus, inventory: &Inventory, bound: &BTreeSet<TaskId>) {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let unmanaged: Vec<&Task> = inventory
+    let mut unmanaged: Vec<&Task> = inventory
         .tasks
         .iter()
         .filter(|task| !bound.contains(&task.id))
         .collect();
+    // The NAS gives them in whatever order, which must change nothing here.
+    unmanaged.sort_by_key(|task| task.id);
     status.tasks = Some(TaskCounts {
         total: number(inventory.tasks.len()),
         bound: number(bound.len()),

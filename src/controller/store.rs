@@ -170,6 +170,12 @@ impl Cluster for MemoryStore {
         Ok(self.task(namespace, name))
     }
 
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+        let content = self.content();
+        let tasks = content.tasks.iter().filter(|((place, _), _)| place == namespace);
+        Ok(tasks.map(|(_, task)| task.clone()).collect())
+    }
+
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {
         Ok(self
             .content()

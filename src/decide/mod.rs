@@ -35,7 +35,7 @@ use crate::{
 };
 
 pub use admit::{Candidate, admit, queue};
-pub use removal::removal_clearance;
+pub use removal::{Withheld, removal_clearance};
 pub use standing::{Standing, StandingKind};
 
 /// What `decide` makes of one task.

@@ -28,7 +28,13 @@ impl Draft<'_> {
             (true, RemovalWhen::OnDelete) if self.object.has_finalizer() => self.remove_on_delete(),
             (true, _) => self.finalizer = false,
             (false, RemovalWhen::Now) => self.carry_out_removal(),
-            (false, RemovalWhen::Never | RemovalWhen::OnDelete) => self.status.removal_plan = None,
+            (false, RemovalWhen::Never | RemovalWhen::OnDelete) => {
+                if self.status.removal_plan.take().is_some() {
+                    // The pause was the removal's; a backup does not wait for it.
+                    self.status.refusals = None;
+                    self.status.next_attempt_time = None;
+                }
+            }
         }
     }
 
@@ -88,6 +94,10 @@ impl Draft<'_> {
             self.standing = Some(stop);
             return;
         }
+        if let Some(wait) = self.unreadable_for_removal() {
+            self.standing = Some(wait);
+            return;
+        }
         if !self.observed.fresh || self.observed.versions.is_none() {
             self.needs.fresh = !self.observed.fresh;
             self.needs.versions = self.observed.versions.is_none();
@@ -111,6 +121,21 @@ impl Draft<'_> {
             self.notice = Some((Reason::RemovalPlanned, message.clone()));
             self.standing = Some(Standing::waiting(Reason::RemovalInProgress, message));
         }
+    }
+
+    /// What has to be read before anything is removed, and cannot be at the moment.
+    fn unreadable_for_removal(&mut self) -> Option<Standing> {
+        let queue = self.observed.inventory.map(|inventory| &inventory.queue);
+        let what = if self.observed.fresh && !matches!(queue, Some(Queue::Read(_))) {
+            "the NAS's job queue"
+        } else if self.observed.versions.is_none() && self.observed.knowledge.versions_unreadable {
+            "the versions of the task"
+        } else {
+            return None;
+        };
+        self.wake_at(self.now + self.observed.server.settle);
+        let message = format!("{what} cannot be read; nothing is removed before that");
+        Some(Standing::waiting(Reason::ServerNotReady, message))
     }
 
     /// What the NAS refused the last attempt with, in this pass or in an earlier one.
@@ -172,8 +197,8 @@ impl Draft<'_> {
     fn removal_pause(&mut self) -> Option<Standing> {
         let next = self.put_off_until()?;
         self.wake_at(next);
-        if let Some(refusal) = self.removal_refusal() {
-            return Some(refusal);
+        if let Some(said) = self.removal_refusal().or_else(|| self.held_back(next)) {
+            return Some(said);
         }
         let message = format!("the last attempt was refused or withheld; next attempt at {next}");
         Some(Standing::waiting(Reason::RemovalInProgress, message))
@@ -267,7 +292,7 @@ fn describe(plan: &RemovalPlan, task: &Task) -> String {
 }
 
 /// Why a removal is not sent after all.
-type Withheld = (Reason, String);
+pub type Withheld = (Reason, String);
 
 /// Judges live reads of object, server and NAS task right before `remove` (protocol, "`remove` is stricter"). Gives
 /// the state of the breaker to reserve before the call, this removal counted.
@@ -302,10 +327,23 @@ pub fn removal_clearance(
         server.spec.removals.allowed,
         &server.name_any(),
     )?;
-    if doing(task, queue) != Doing::Nothing {
+    if !is_idle(task, queue, intent) {
         return Err(withheld(Reason::WaitingForRun, "the NAS task is busy"));
     }
     reservation(server, now)
+}
+
+/// Whether nothing occupies the task. The row of a run that nobody ended is no run: it stood there when the intent was
+/// recorded, and `decide` had seen nothing behind it for the settling time. A newer one may be.
+fn is_idle(task: &Task, queue: &Queue, intent: &Intent) -> bool {
+    match doing(task, queue) {
+        Doing::Nothing => true,
+        Doing::PerhapsRunning => {
+            let row = task.last_result.as_ref().map(|row| row.result_id.0);
+            !intent.baseline_run_active && row.is_some_and(|row| row <= intent.baseline_result_id)
+        }
+        Doing::Waiting | Doing::Running | Doing::Canceling | Doing::Deleting => false,
+    }
 }
 
 fn withheld(reason: Reason, message: &str) -> Withheld {

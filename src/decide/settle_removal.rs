@@ -1,6 +1,8 @@
 //! Settles an open `remove`: it is done when the task is gone for certain, and never sent again while an earlier one
 //! may still be working.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{
     Draft, Standing,
     settle::{Absence, UNPROVABLE, is_same},
@@ -28,15 +30,7 @@ impl Draft<'_> {
             return Some(progress);
         }
         match call.answered {
-            Some(Answered::NotDispatched | Answered::Withheld) => {
-                // The guards decide anew; a pause keeps a lasting obstacle from becoming a loop.
-                let next = self.now + self.observed.server.settle;
-                self.status.intent = None;
-                self.status.next_attempt_time = Some(status_time(next));
-                self.status.refusals.get_or_insert(0);
-                self.wake_at(next);
-                None
-            }
+            Some(answered @ (Answered::NotDispatched | Answered::Withheld)) => self.not_removed(answered),
             Some(Answered::Refused(code)) => Some(self.removal_refused(code)),
             Some(Answered::Applied) if self.is_overdue(intent) => self.stuck_removal(
                 intent,
@@ -52,6 +46,37 @@ impl Draft<'_> {
                 Absence::Open => Some(progress),
             },
         }
+    }
+
+    /// Nothing was sent. The guards decide anew after a pause, which doubles: a lasting obstacle is no loop.
+    fn not_removed(&mut self, answered: Answered) -> Option<Standing> {
+        self.status.intent = None;
+        let before = self.status.refusals.unwrap_or(0);
+        let pause = doubled(self.observed.server.settle, before);
+        let next = status_time(self.now.saturating_add(pause).unwrap_or(self.now));
+        self.status.refusals = Some(before.saturating_add(1));
+        self.status.next_attempt_time = Some(next.clone());
+        self.wake_at(next.0);
+        if !self.wants_removal() {
+            return None;
+        }
+        let why = self.observed.knowledge.withheld.clone();
+        let (reason, why) = why
+            .filter(|_| answered == Answered::Withheld)
+            .unwrap_or_else(|| (Reason::RemovalInProgress, "nothing could be sent".to_owned()));
+        Some(held_back(reason, &why, next.0))
+    }
+
+    /// Why the last attempt was held back, in this pass or in an earlier one: what is said of it ends with the time of
+    /// the next, so that no older word is taken for it.
+    pub(super) fn held_back(&self, next: Timestamp) -> Option<Standing> {
+        let end = until(next);
+        let just_now = self.standing.clone().filter(|said| said.message.ends_with(&end));
+        let before = || {
+            let (reason, message) = self.said_before(&HELD_BACK)?;
+            message.ends_with(&end).then(|| held(reason, message))
+        };
+        just_now.or_else(before)
     }
 
     /// A `remove` that may still be working is never sent again: its intent stays while the object asks for it.
@@ -124,6 +149,53 @@ impl Draft<'_> {
             "the task was removed from the NAS as asked",
         ));
     }
+}
+
+/// What may hold a removal back at its last check.
+const HELD_BACK: [Reason; 9] = [
+    Reason::RemovalInProgress,
+    Reason::RemovalNotAllowed,
+    Reason::RemovalNotConfirmed,
+    Reason::RemovalBreakerOpen,
+    Reason::TaskReplaced,
+    Reason::WaitingForRun,
+    Reason::Suspended,
+    Reason::ServerNotReady,
+    Reason::SecretNotFound,
+];
+
+fn held_back(reason: Reason, why: &str, next: Timestamp) -> Standing {
+    held(reason, format!("the removal was held back: {why}{}", until(next)))
+}
+
+fn held(reason: Reason, message: String) -> Standing {
+    let needs_somebody = matches!(
+        reason,
+        Reason::RemovalNotAllowed
+            | Reason::RemovalNotConfirmed
+            | Reason::TaskReplaced
+            | Reason::SecretNotFound
+    );
+    if needs_somebody {
+        Standing::blocked(reason, message)
+    } else {
+        Standing::waiting(reason, message)
+    }
+}
+
+fn until(next: Timestamp) -> String {
+    format!("; next attempt at {next}")
+}
+
+/// Doubled for each attempt before, at most 6h.
+fn doubled(first: SignedDuration, before: i32) -> SignedDuration {
+    let factor = 1_i32
+        .checked_shl(before.clamp(0, 20).cast_unsigned())
+        .unwrap_or(i32::MAX);
+    first
+        .checked_mul(factor)
+        .unwrap_or(super::LONGEST_BACKOFF)
+        .min(super::LONGEST_BACKOFF)
 }
 
 /// A version of the task is locked (dsm-api-facts 2.2).

@@ -147,6 +147,13 @@ impl Client {
         self.clock
     }
 
+    /// How many logins have succeeded. Each may have been at another machine behind the same address: what was learnt
+    /// of the machine before is not known to hold any more.
+    #[must_use]
+    pub fn logins(&self) -> u64 {
+        self.shared.sessions.count()
+    }
+
     /// Tasks and what belongs to them. Slow: bounded by the list timeout.
     pub async fn list_tasks(&self, query: &ListTasks) -> Result<Read<TaskList>, Error> {
         self.read(

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use super::code::{Context, Meaning};
 
+/// Codes of a login that was refused (dsm-api-facts 1.6); any other is of a NAS that is busy.
+const LOGIN_CODES: std::ops::RangeInclusive<i64> = 400..=411;
+
 /// The name of one remote method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Call {
@@ -71,7 +74,7 @@ pub enum Error {
         after: Duration,
     },
     /// Something answered, but not as DSM does: HTML, an HTTP status, half an answer, missing fields, a redirect, too
-    /// many bytes, or error 103 (a method that should be there is not).
+    /// many bytes, or error 103 of Active Backup (a method that should be there is not).
     #[error("failed to understand the answer to {call}: {what}")]
     Unexpected {
         /// The call.
@@ -144,12 +147,47 @@ impl Error {
             Meaning::UpgradeInitialising | Meaning::UpgradeRunning | Meaning::UpgradeFailed => {
                 Self::PackageNotRunning { call, code }
             }
-            meaning @ Meaning::MethodMissing => Self::Unexpected {
+            meaning @ Meaning::MethodMissing if context == Context::ActiveBackup => Self::Unexpected {
                 call,
                 what: format!("error {code} ({})", meaning.describe()),
             },
             _ => Self::Refused { call, code },
         }
+    }
+
+    /// Whether the NAS refused the login as such, so that repeating it makes it worse (400-411).
+    #[must_use]
+    pub fn is_refused_login(&self) -> bool {
+        match self {
+            Self::LoginRefused { code } => LOGIN_CODES.contains(code),
+            Self::SecondFactorRequired { .. } | Self::AccountBlocked { .. } => true,
+            Self::PermissionDenied { call, .. } => call.context() == Context::Login,
+            Self::Configuration { .. }
+            | Self::Unreachable { .. }
+            | Self::CertificateRejected { .. }
+            | Self::Timeout { .. }
+            | Self::Unexpected { .. }
+            | Self::PackageNotRunning { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+
+    /// Whether the NAS says that this account, or this machine, cannot be asked such a thing at all. Any other refusal
+    /// may pass.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        let (Self::PermissionDenied { call, code } | Self::Refused { call, code }) = self else {
+            return false;
+        };
+        call.context() != Context::Login
+            && matches!(
+                Meaning::of(*code, call.context()),
+                Meaning::PermissionDenied
+                    | Meaning::ApplicationDenied
+                    | Meaning::ApiMissing
+                    | Meaning::MethodMissing
+                    | Meaning::VersionUnsupported
+            )
     }
 
     /// One word for metrics and for conditions.
@@ -271,9 +309,34 @@ mod tests {
             (LIST, 400, "refused"),
             (LIST, 407, "refused"),
             (INFO, 102, "refused"),
+            (INFO, 103, "refused"),
             (INFO, 1006, "refused"),
         ] {
             assert_eq!(Error::from_code(call, code).label(), label, "{call} {code}");
+        }
+    }
+
+    #[test]
+    fn a_refused_login_and_a_missing_right_are_told_apart() {
+        for (call, code, refused_login, unavailable) in [
+            (LOGIN, 400, true, false),
+            (LOGIN, 402, true, false),
+            (LOGIN, 407, true, false),
+            (LOGIN, 411, true, false),
+            (LOGIN, 105, false, false),
+            (LOGIN, 109, false, false),
+            (INFO, 102, false, true),
+            (INFO, 103, false, true),
+            (INFO, 104, false, true),
+            (INFO, 105, false, true),
+            (INFO, 160, false, true),
+            (INFO, 109, false, false),
+            (INFO, 119, false, false),
+            (INFO, 402, false, false),
+        ] {
+            let error = Error::from_code(call, code);
+            let found = (error.is_refused_login(), error.is_unavailable());
+            assert_eq!(found, (refused_login, unavailable), "{call} {code}");
         }
     }
 

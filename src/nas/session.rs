@@ -86,6 +86,8 @@ struct State {
     refused: Option<Error>,
     route: Option<Result<Route, &'static str>>,
     attempts: u64,
+    /// Logins that succeeded.
+    opened: u64,
     last_failure: Option<Error>,
     last_otp_step: Option<u64>,
 }
@@ -116,9 +118,15 @@ impl Sessions {
         let session = Arc::new(Session::new(sid, token, state.dropped_for_105));
         state.dropped_for_105 = false;
         state.attempts += 1;
+        state.opened += 1;
         state.last_failure = None;
         state.current = Some(Arc::clone(&session));
         session
+    }
+
+    /// How many logins succeeded.
+    pub(super) fn count(&self) -> u64 {
+        lock(&self.state).opened
     }
 
     /// Keeps a failed login for those who wait for it, and for good where the NAS refused it.

@@ -132,6 +132,39 @@ struct FingerprintMismatch {
     presented: [u8; 32],
 }
 
+/// What is wrong with a certificate, without the time at which it was looked at: the same fault has to read the same at
+/// every poll, or each poll would change a status.
+fn timeless(reason: &CertificateError) -> String {
+    let at = |time: &UnixTime| {
+        let second = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_second(second)
+            .map_or_else(|_| "an unknown time".to_owned(), |time| time.to_string())
+    };
+    match reason {
+        CertificateError::Expired => "the certificate has expired".to_owned(),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!(
+                "the certificate has expired: it was valid until {}",
+                at(not_after)
+            )
+        }
+        CertificateError::NotValidYet => "the certificate is not valid yet".to_owned(),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            format!(
+                "the certificate is not valid yet: it is valid from {}",
+                at(not_before)
+            )
+        }
+        CertificateError::ExpiredRevocationListContext { next_update, .. } => {
+            format!(
+                "the list of revoked certificates has expired: it was to be renewed by {}",
+                at(next_update)
+            )
+        }
+        reason => reason.to_string(),
+    }
+}
+
 /// Why the certificate was rejected, if that is what went wrong anywhere below `error`.
 pub(super) fn certificate_fault(error: &(dyn StdError + 'static)) -> Option<Cause> {
     let mut next = Some(error);
@@ -139,7 +172,7 @@ pub(super) fn certificate_fault(error: &(dyn StdError + 'static)) -> Option<Caus
         if let Some(rustls::Error::InvalidCertificate(reason)) = current.downcast_ref() {
             return Some(match reason {
                 CertificateError::Other(other) => Cause::of(&*other.0),
-                reason => Cause::text(reason.to_string()),
+                reason => Cause::text(timeless(reason)),
             });
         }
         // An I/O error names the source of what it wraps as its own source, and so hides what it wraps.
@@ -150,4 +183,37 @@ pub(super) fn certificate_fault(error: &(dyn StdError + 'static)) -> Option<Caus
         };
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_out_of_its_time_reads_the_same_at_every_look() {
+        let at = |second: u64| UnixTime::since_unix_epoch(std::time::Duration::from_secs(second));
+        let fault = |reason: CertificateError| {
+            let error = io::Error::other(rustls::Error::InvalidCertificate(reason));
+            certificate_fault(&error).unwrap().to_string()
+        };
+        let expired = |time| {
+            fault(CertificateError::ExpiredContext {
+                time: at(time),
+                not_after: at(1_700_000_000),
+            })
+        };
+        assert_eq!(expired(1_800_000_000), expired(1_800_000_300));
+        assert_eq!(
+            expired(1_800_000_000),
+            "the certificate has expired: it was valid until 2023-11-14T22:13:20Z"
+        );
+        let early = |time| {
+            fault(CertificateError::NotValidYetContext {
+                time: at(time),
+                not_before: at(1_900_000_000),
+            })
+        };
+        assert_eq!(early(1_800_000_000), early(1_800_000_300));
+        assert!(fault(CertificateError::UnknownIssuer).contains("UnknownIssuer"));
+    }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Bound, Doing, Inventory, Queue, doing};
 use crate::{
-    api::{BackupTask, IntentAction},
+    api::{BackupTask, IntentAction, Reason},
     nas::ResultId,
 };
 
@@ -61,6 +61,10 @@ pub struct Knowledge {
     pub history_read_behind: Option<ResultId>,
     /// Whether the history could not be read behind the newest inventory.
     pub history_unreadable: bool,
+    /// Whether the versions could not be read in this pass.
+    pub versions_unreadable: bool,
+    /// Why the last check held the open call back.
+    pub withheld: Option<(Reason, String)>,
 }
 
 impl Knowledge {

@@ -44,6 +44,12 @@ struct NewOffset {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct NewSerial {
+    serial: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewPackageState {
     state: PackageState,
 }
@@ -88,6 +94,9 @@ pub(super) fn route(method: &Method, path: &str, query: &str, body: &[u8]) -> Re
         ("POST", ["behaviour"]) => Control::Behaviour(read::<Value>(body)?),
         ("POST", ["clock"]) => Control::Clock {
             offset_seconds: read::<NewOffset>(body)?.offset_seconds,
+        },
+        ("POST", ["serial"]) => Control::Serial {
+            serial: read::<NewSerial>(body)?.serial,
         },
         ("POST", ["block"]) => Control::Block {
             on: read::<Switch>(body)?.on,

@@ -99,6 +99,11 @@ pub enum Control {
         /// Seconds ahead; negative is behind.
         offset_seconds: i64,
     },
+    /// Puts another machine behind the address: the same tasks under another serial number. Open sessions stay.
+    Serial {
+        /// New serial number.
+        serial: String,
+    },
     /// Blocks logins: they answer 407.
     Block {
         /// Whether they are blocked.
@@ -165,6 +170,7 @@ impl Nas {
                 self.scenario.behaviour = self.scenario.behaviour.merged(patch)?;
             }
             Control::Clock { offset_seconds } => self.scenario.clock_offset_seconds = offset_seconds,
+            Control::Serial { serial } => self.scenario.serial = serial,
             Control::Block { on } => self.blocked = on,
             Control::Package { state } => self.package = state,
             Control::Reboot => self.reboot(),

@@ -26,7 +26,7 @@ pub const MUTANTS: &[Mutant] = &[
         PASS,
         "match record(ctx, &object, &decision.act).await {
             Ok(written) => object = written,
-            Err(error) => return not_written(done, task, &error),
+            Err((error, read)) => return not_written(done, task, &error, read),
         }",
         "if let Ok(written) = record(ctx, &object, &decision.act).await { object = written; }",
     ),
@@ -43,8 +43,39 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         "after a conflict any intent that stands there is taken for ours",
         PASS,
-        "|recorded| recorded.id == intent.id",
+        "|recorded| Some(&recorded.id) == ours",
         "|recorded| !recorded.id.is_empty()",
+    ),
+    mutant(
+        "a new reign goes by what an earlier one saw",
+        "src/controller/reign.rs",
+        "    if memory.reign == Some(reign) {",
+        "    if memory.reign.is_some() {",
+    ),
+    mutant(
+        "a new reign counts only the runs that its watch shows",
+        "src/controller/reign.rs",
+        "        memory.unwatched.insert(uid(&task), task.clone());",
+        "",
+    ),
+    mutant(
+        "a call goes to a machine that was not asked who it is",
+        "src/act/mod.rs",
+        "        if self.client.logins() == self.login {",
+        "        if self.client.logins() >= self.login {",
+    ),
+    mutant(
+        "without a Lease a predecessor's call is given no time to arrive",
+        PASS,
+        "    if fence.is_leased() {",
+        "    if fence.is_leased() || true {",
+    ),
+    mutant(
+        "a removal goes by the watch for its successor",
+        "src/controller/removal.rs",
+        ".find(is_meant)",
+        ".find(is_meant)
+        .filter(|_| false)",
     ),
     mutant(
         "what was read for a status that was not written counts as read",

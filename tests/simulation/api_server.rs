@@ -278,6 +278,20 @@ impl Cluster for ApiClient {
         Ok(read)
     }
 
+    async fn list_tasks(&self, _: &str) -> Result<Vec<BackupTask>, ReadError> {
+        let fault = self
+            .world
+            .step(self.process, Step::Read, || "list tasks".to_owned())
+            .await;
+        let tasks = {
+            let state = self.world.lock();
+            let tasks = state.api.now().tasks.values();
+            tasks.map(|task| BackupTask::clone(task)).collect()
+        };
+        self.world.after(self.process, fault).await;
+        Ok(tasks)
+    }
+
     async fn read_server(&self, _: &str, _: &str) -> Result<Option<BackupServer>, ReadError> {
         let fault = self
             .world

@@ -239,6 +239,22 @@ fn what_is_sent_and_when() {
             ..held(Reason::Reconciled)
         },
         Case {
+            name: "no call is recorded on a queue that cannot be read",
+            nas: Some(with_queue(row(), Queue::Unreadable)),
+            wake: Some(at(60)),
+            ..held(Reason::ServerNotReady)
+        },
+        Case {
+            name: "nor on versions that cannot be read, which are not asked for again in this pass",
+            versions: None,
+            knowledge: Knowledge {
+                versions_unreadable: true,
+                ..Knowledge::default()
+            },
+            wake: Some(at(60)),
+            ..held(Reason::ServerNotReady)
+        },
+        Case {
             name: "OnDelete of a living object only holds the finalizer",
             object: task().removal(RemovalWhen::OnDelete, "k7"),
             finalizer: true,
@@ -512,6 +528,40 @@ fn a_remove_that_may_be_working_is_never_sent_again() {
             knowledge: answered(Answered::Withheld),
             wake: Some(at(60)),
             ..held(Reason::RemovalInProgress)
+        },
+        Case {
+            name: "withheld for a reason that decide cannot see: said so until the next attempt",
+            object: asked(),
+            knowledge: Knowledge {
+                withheld: Some((Reason::RemovalNotAllowed, "a successor".to_owned())),
+                ..answered(Answered::Withheld)
+            },
+            wake: Some(at(60)),
+            conditions: &[(ConditionType::Stalled, "True", Reason::RemovalNotAllowed)],
+            ..held(Reason::RemovalNotAllowed)
+        },
+        Case {
+            name: "withheld for the third time: the pause doubles",
+            object: asked().status(|status| status.refusals = Some(2)),
+            knowledge: answered(Answered::Withheld),
+            wake: Some(at(240)),
+            ..held(Reason::RemovalInProgress)
+        },
+        Case {
+            name: "Never ends the pause with the removal",
+            object: task().status(|status| {
+                status.removal_plan = Some(RemovalPlan {
+                    versions: 1,
+                    locked_versions: 0,
+                    oldest: None,
+                    newest: None,
+                    used_bytes: None,
+                });
+                status.next_attempt_time = Some(time(at(1000)));
+                status.refusals = Some(5);
+            }),
+            next_attempt: None,
+            ..held(Reason::Reconciled)
         },
         Case {
             name: "another NAS under the address: the intent is over, nothing is sent",
@@ -798,6 +848,20 @@ fn the_last_look_judges_what_is_there_now() {
             ready(),
             as_is(),
             Some(doing("backingup")),
+            withheld(Reason::WaitingForRun),
+        ),
+        (
+            "a row that nobody ended stood there when the intent was recorded",
+            ready(),
+            as_is(),
+            Some(ended(result(10, crate::nas::status::INCOMPLETE))),
+            Ok((0, 1)),
+        ),
+        (
+            "a newer one may be a run",
+            ready(),
+            as_is(),
+            Some(ended(result(11, crate::nas::status::INCOMPLETE))),
             withheld(Reason::WaitingForRun),
         ),
     ];

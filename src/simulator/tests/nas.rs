@@ -111,6 +111,10 @@ fn calls_are_checked_in_the_order_of_the_real_thing() {
     let info = bench.ask(ApiCall::new("SYNO.DSM.Info", "getinfo").at_version(2));
     assert_eq!(info["data"]["serial"], "SIM0000000001");
     assert_eq!(info["data"]["version"], "69057");
+    let serial = "SIM0000000002".to_owned();
+    bench.nas.control(Control::Serial { serial }, bench.now).unwrap();
+    let info = bench.ask(ApiCall::new("SYNO.DSM.Info", "getinfo").at_version(2));
+    assert_eq!(info["data"]["serial"], "SIM0000000002");
     let missing = bench.ask(ApiCall::new(TASK, "backup"));
     assert_eq!(
         missing["error"],

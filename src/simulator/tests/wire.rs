@@ -310,6 +310,7 @@ async fn the_admin_interface_pulls_the_levers() {
         ("POST", "/tasks/5/result", json!({"jobAction": 131_072})),
         ("POST", "/behaviour", json!({"cancelIdle": "Error1201"})),
         ("POST", "/clock", json!({"offsetSeconds": 60})),
+        ("POST", "/serial", json!({"serial": "SIM0000000002"})),
         ("POST", "/block", json!({"on": true})),
         ("POST", "/package", json!({"state": "upgrading"})),
         ("POST", "/reboot", Value::Null),

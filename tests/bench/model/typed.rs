@@ -204,6 +204,8 @@ pub fn memory(task: usize, knowledge: &Knowledge) -> Memory {
         absent_since,
         history_read_behind,
         history_unreadable,
+        versions_unreadable: _,
+        withheld: _,
     } = knowledge;
     assert!(
         absent_since.is_none() && !history_unreadable,
