@@ -409,6 +409,7 @@ fn full_task_status() -> Value {
         "lastResult": with(json!({ "devices": devices })),
         "lastSuccess": with(json!({ "devices": devices })),
         "lastSuccessTime": time,
+        "lastRunEndTime": time,
         "lastFailureTime": time,
         "consecutiveFailures": 0,
         "freshUntil": time,
