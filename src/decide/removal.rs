@@ -151,7 +151,14 @@ impl Draft<'_> {
 
     fn removal_guard(&mut self, task: &Task) -> Option<Standing> {
         let server = self.observed.server;
-        if let Some(hold) = self.hold() {
+        let declared = || {
+            let other = self.observed.claim.other.as_ref()?;
+            let message = format!("the BackupTask {} declares the same NAS task", quoted(other));
+            Some(Standing::blocked(Reason::RemovalNotAllowed, message))
+        };
+        // A successor owns the task of a deleted object: that is what has to be said of it.
+        let succeeded = declared().filter(|_| self.object.is_deleted());
+        if let Some(hold) = succeeded.or_else(|| self.hold()) {
             return Some(hold);
         }
         if let Err((reason, message)) =
@@ -159,9 +166,8 @@ impl Draft<'_> {
         {
             return Some(Standing::blocked(reason, message));
         }
-        if let Some(other) = &self.observed.claim.other {
-            let message = format!("the BackupTask {} declares the same NAS task", quoted(other));
-            return Some(Standing::blocked(Reason::RemovalNotAllowed, message));
+        if let Some(stop) = declared() {
+            return Some(stop);
         }
         let doing = self.doing();
         if doing == Doing::Deleting {

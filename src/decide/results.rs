@@ -336,8 +336,9 @@ impl<'a> Draft<'a> {
         let status = &self.status;
         let kept = status.last_result.iter().chain(&status.last_success);
         let history = status.history.iter().map(|entry| &entry.result);
-        let newest = kept
-            .chain(history)
+        // Of the same result the last one counts: the history has no devices.
+        let newest = history
+            .chain(kept)
             .filter(counts)
             .max_by_key(|result| result.result_id);
         let newest = newest.cloned().or_else(|| {

@@ -126,7 +126,8 @@ fn key_of(task: &Task) -> Option<&str> {
     task.unique_key.as_ref().map(crate::nas::UniqueKey::as_str)
 }
 
-/// Who may act for each task: the oldest object, ties by UID (contract, "One NAS task has one owner").
+/// Who may act for each task: the oldest object, ties by UID (contract, "One NAS task has one owner"). One that is being
+/// deleted comes last: after a rename in Git its successor acts, while the old object is held.
 #[must_use]
 pub fn claims(bound: &[(&BackupTask, Bound<'_>)]) -> Vec<Claim> {
     let mut by_task: BTreeMap<TaskId, Vec<&BackupTask>> = BTreeMap::new();
@@ -137,7 +138,10 @@ pub fn claims(bound: &[(&BackupTask, Bound<'_>)]) -> Vec<Claim> {
             by_task.entry(task.id).or_default().push(object);
         }
     }
-    let age = |object: &BackupTask| (object.creation_timestamp().map(|time| time.0), object.uid());
+    let age = |object: &BackupTask| {
+        let created = object.creation_timestamp().map(|time| time.0);
+        (object.is_deleted(), created, object.uid())
+    };
     bound
         .iter()
         .map(|(object, binding)| {

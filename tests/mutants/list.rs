@@ -295,8 +295,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         "a task that a successor declares is removed",
         REMOVAL,
-        "        if let Some(other) = &self.observed.claim.other {",
-        "        if let Some(other) = self.observed.claim.other.as_ref().filter(|_| false) {",
+        "            let other = self.observed.claim.other.as_ref()?;",
+        "            let other = self.observed.claim.other.as_ref().filter(|_| false)?;",
     ),
     mutant(
         "one list without the task means that it is gone",

@@ -6,7 +6,7 @@ use crate::{
     api::{ReceiptOutcome::*, *},
     decide::Needs,
     nas::{LogRow, ResultRow, Task, TaskId, UniqueKey, log_type, status},
-    observe::{Answered, Bound, Inventory, Knowledge, Queue, bind},
+    observe::{Answered, Bound, Claim, Inventory, Knowledge, Queue, bind, claims},
 };
 
 const BACKUP: Want = Want::Backup {
@@ -704,4 +704,46 @@ fn a_yes_that_only_the_log_takes_back() {
             ..waits()
         },
     ]);
+}
+
+#[test]
+fn a_successor_acts_while_the_deleted_object_is_held() {
+    let named = |name: &str, created: i64| {
+        task().edit(|object| {
+            object.metadata.name = Some(name.to_owned());
+            object.metadata.uid = Some(format!("uid-{name}"));
+            object.metadata.creation_timestamp = Some(time(at(created)));
+        })
+    };
+    let deleted = |object: BackupTask| object.edit(|o| o.metadata.deletion_timestamp = Some(time(at(-5))));
+    let (elder, younger) = (named("elder", -900), named("younger", -800));
+    let gone = deleted(elder.clone());
+    let nas = lists(row());
+    let owner = |first: &BackupTask, second: &BackupTask| {
+        let bound = [first, second].map(|object| (object, bind(object, Some(&nas), Some("S1"))));
+        claims(&bound)
+            .into_iter()
+            .map(|claim| claim.owner)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(owner(&elder, &younger), [None, Some("elder".to_owned())]);
+    assert_eq!(owner(&gone, &younger), [Some("younger".to_owned()), None]);
+    assert_eq!(
+        owner(&gone, &deleted(younger.clone())),
+        [None, Some("elder".to_owned())]
+    );
+    check(vec![Case {
+        name: "and the deleted one says that nothing is removed",
+        object: deleted(task())
+            .removal(RemovalWhen::OnDelete, "k7")
+            .edit(|object| object.metadata.finalizers = Some(vec![FINALIZER.to_owned()])),
+        claim: Claim {
+            owner: Some("younger".to_owned()),
+            other: Some("younger".to_owned()),
+        },
+        finalizer: true,
+        reason: Reason::RemovalNotAllowed,
+        conditions: &[(ConditionType::Stalled, "True", Reason::RemovalNotAllowed)],
+        ..case()
+    }]);
 }
