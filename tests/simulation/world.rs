@@ -184,6 +184,12 @@ impl World {
             Some(Fault::StaleView) => {
                 self.lock().lags_until[process] = Some(Instant::now() + Duration::from_secs(120));
             }
+            Some(Fault::SlowReply | Fault::Hang) => {
+                // Its end shows at the end of the time that a read is given, and at polls ever further apart.
+                let over = Instant::now() + Duration::from_secs(900);
+                let mut state = self.lock();
+                state.disturbed_until = state.disturbed_until.max(Some(over));
+            }
             Some(Fault::Reboot) => self.control(Control::Reboot),
             Some(Fault::ClockJump) => self.control(Control::Clock { offset_seconds: 7200 }),
             Some(Fault::Upgrade | Fault::PackageStopped) => {
