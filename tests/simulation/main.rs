@@ -97,6 +97,13 @@ fn a_run_behind_a_version_deletion_is_found_though_a_write_is_lost() {
 }
 
 #[test]
+fn a_run_that_only_a_lost_write_knew_of_is_looked_for_again() {
+    at_each_step("a run that only the history shows", |step| {
+        vec![(1, Fault::ConflictAfterEffect), (step, Fault::WriteLostBefore)]
+    });
+}
+
+#[test]
 fn an_intent_that_another_life_recorded_is_never_sent() {
     at_each_step("a token", |step| {
         vec![(1, Fault::StaleView), (step, Fault::CrashAfter)]

@@ -5,7 +5,7 @@ use abb_operator::{
     api::{BackupTask, CancelSpec, Mode, Reason, ReceiptOutcome, RemovalWhen, State, WhenRunning},
     simulator::{
         self, BackupWhileRunning, Behaviour, CancelWaiting, Control, Fault, FaultKind, Origin, RemoveRunning,
-        TaskChange, TaskSpec, VersionSpec,
+        ResultSpec, TaskChange, TaskSpec, VersionSpec,
     },
 };
 use serde_json::{Value, json};
@@ -293,6 +293,23 @@ fn slow(method: &str, api: &str, milliseconds: u64) -> Fault {
 
 fn lists(token: &Value) -> Vec<Scenario> {
     vec![
+        Scenario {
+            server: server(&json!({ "polling": { "active": "2m" } })),
+            nas: with(|nas| nas.tasks[0].run_seconds = Some(50.0)),
+            script: vec![(
+                60,
+                Do::Nas(Control::AddResult {
+                    id: 1,
+                    result: ResultSpec {
+                        job_action: Some(131_072),
+                        ..ResultSpec::default()
+                    },
+                }),
+            )],
+            lasts: 400,
+            answer: Some(ReceiptOutcome::Succeeded),
+            ..story("a run that only the history shows", token)
+        },
         Scenario {
             nas: with(|nas| nas.faults = vec![slow("list", TASKS, 60_000)]),
             lasts: 600,
