@@ -17,7 +17,7 @@ mod sweep;
 mod weak;
 mod world;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use weak::Protocol;
 
@@ -80,8 +80,13 @@ fn main() {
         report.unknown,
         report.violations.len()
     );
-    for (scenario, plan) in report.undecided.iter().take(20) {
-        println!("of unknown outcome: scenario {scenario}, {plan}");
+    let mut told: BTreeMap<usize, u32> = BTreeMap::new();
+    for (scenario, plan) in &report.undecided {
+        let count = told.entry(*scenario).or_default();
+        *count += 1;
+        if *count <= 5 {
+            println!("of unknown outcome: scenario {scenario}, {plan}");
+        }
     }
     for (scenario, plan, violation) in report.violations.iter().take(20) {
         println!("scenario {scenario}, {plan}: {violation}");
