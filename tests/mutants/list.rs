@@ -111,8 +111,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         "no read of the NAS between trigger and call",
         "src/decide/triggers.rs",
-        "        if !self.observed.fresh {",
-        "        if !self.observed.fresh && false {",
+        "        if !self.observed.fresh || !self.is_read_after(&due) {",
+        "        if false {",
     ),
     mutant(
         "a token is not receipted with its intent",
@@ -132,11 +132,9 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         "absence after an applied answer leads to a second call",
         SETTLE,
-        "            Some(Answered::Applied) => Some(Standing::waiting(
-                Reason::BackupRequested,",
+        "            Some(Answered::Applied) => self.ignored(intent, call).or_else(|| {",
         "            Some(Answered::Applied) if self.absence(call) == Absence::Proven => self.again(intent),
-            Some(Answered::Applied) => Some(Standing::waiting(
-                Reason::BackupRequested,",
+            Some(Answered::Applied) => self.ignored(intent, call).or_else(|| {",
     ),
     mutant(
         "one read without a trace is enough",
@@ -310,9 +308,9 @@ pub const MUTANTS: &[Mutant] = &[
         "a bound object follows its name, not its identity",
         "src/observe/bind.rs",
         "    let Some(key) = key else {
-        return only(&matches);",
+        return listed(only(&matches), inventory);",
         "    let Some(key) = key.filter(|_| false) else {
-        return only(&matches);",
+        return listed(only(&matches), inventory);",
     ),
     mutant(
         "slots before the object was seen exist",
