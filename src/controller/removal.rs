@@ -77,6 +77,10 @@ async fn clear_and_send<C: Cluster>(
         let message = "the NAS's job queue cannot be read".to_owned();
         return Err((Reason::ServerNotReady, message));
     }
+    if !inventory.complete {
+        let message = "the NAS listed its tasks in part".to_owned();
+        return Err((Reason::ServerNotReady, message));
+    }
     let listed = inventory
         .task(TaskId(intent.task_id))
         .map(|row| (row, &inventory.queue));

@@ -37,11 +37,24 @@ impl Draft<'_> {
 
     /// Whether an accepted token's cancel was held back, and its run still goes on.
     fn is_unsent(&mut self, from_annotation: bool) -> bool {
-        let receipt = self.cancel_receipt(from_annotation).as_ref();
-        let is_accepted = receipt.is_some_and(|receipt| receipt.outcome == ReceiptOutcome::Accepted);
+        let receipt = self.cancel_receipt(from_annotation).clone();
+        let accepted = receipt.filter(|receipt| receipt.outcome == ReceiptOutcome::Accepted);
         let is_untouched = self.status.run.as_ref().is_some_and(|run| run.stopping.is_none());
         let is_open = self.status.intent.is_some() || self.act != Act::Nothing;
-        is_accepted && is_untouched && !is_open
+        is_untouched && !is_open && accepted.is_some_and(|receipt| self.is_still_run(receipt.result_id))
+    }
+
+    /// Whether the run in flight is certainly the one for which a token was accepted, whose row was known by that number
+    /// or by none yet. Another may have followed it unseen.
+    fn is_still_run(&mut self, accepted: Option<i64>) -> bool {
+        let Some(run) = &self.status.run else { return false };
+        let (id, baseline) = (run.result_id, run.baseline_result_id);
+        if id != accepted && self.observed.results.is_none() {
+            self.need_history();
+            return false;
+        }
+        let newest = self.newest_backup_row().map(|row| row.result_id.0);
+        self.is_history_seen() && newest.is_none_or(|newest| id.or(baseline).is_none_or(|own| newest <= own))
     }
 
     fn cancel_receipt(&mut self, from_annotation: bool) -> &mut Option<Receipt> {

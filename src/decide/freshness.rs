@@ -1,6 +1,7 @@
 //! How old the newest good backup is: its times in our clock, and until when it is fresh.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Draft, nas_time};
 use crate::{
@@ -67,7 +68,9 @@ impl Draft<'_> {
         asked: Option<Timestamp>,
         known: Option<i64>,
     ) -> Option<i64> {
-        let start = nas_time(row.time_start)?.0;
+        let Some(Time(start)) = nas_time(row.time_start) else {
+            return known;
+        };
         let fits = |skew: &Option<i64>| {
             corrected(start, *skew).is_some_and(|start| {
                 asked.is_none_or(|asked| asked.duration_since(start) <= EARLY)

@@ -196,7 +196,12 @@ impl<'a> Draft<'a> {
     fn forget_task(&mut self) {
         if let Some(run) = self.status.run.take() {
             self.answer(&run.triggers, ReceiptOutcome::ResultUnknown, run.result_id);
-            self.answer_cancel(ReceiptOutcome::NothingToCancel, None);
+            let action = self.status.intent.as_ref().map(|intent| intent.action);
+            let canceled = match action {
+                Some(IntentAction::Cancel) => ReceiptOutcome::OutcomeUnknown,
+                _ => ReceiptOutcome::NothingToCancel,
+            };
+            self.answer_cancel(canceled, None);
         }
         let status = &mut self.status;
         status.last_result = None;

@@ -169,6 +169,15 @@ impl Draft<'_> {
         if let Some(stop) = declared() {
             return Some(stop);
         }
+        if self
+            .observed
+            .inventory
+            .is_none_or(|inventory| !inventory.complete)
+        {
+            let message =
+                "the NAS listed its tasks in part: whether another object means this one cannot be told";
+            return Some(Standing::waiting(Reason::ServerNotReady, message));
+        }
         let doing = self.doing();
         if doing == Doing::Deleting {
             return Some(Standing::waiting(
@@ -176,7 +185,7 @@ impl Draft<'_> {
                 "the NAS is removing the task",
             ));
         }
-        let is_ending = self.status.run.as_ref().is_some_and(|run| run.stopping.is_some());
+        let is_ending = self.is_stopping();
         if doing.is_run() && !is_ending && self.object.spec.when_running == WhenRunning::Replace {
             if let Some(pause) = self.removal_pause() {
                 return Some(pause);

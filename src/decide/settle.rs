@@ -84,6 +84,10 @@ impl Draft<'_> {
     /// A NAS may say yes and write into the log only that it did nothing: that is a refusal that passes. Absence alone
     /// is none.
     fn ignored(&mut self, intent: &Intent, call: &Call) -> Option<Standing> {
+        if intent.attempt > 1 {
+            // The log since the first attempt holds what was said to that one.
+            return None;
+        }
         let since = intent.nas_time.as_ref()?.0.as_second();
         let Some(log) = self.observed.log else {
             let inventory = self.observed.inventory?;
@@ -390,8 +394,14 @@ impl Draft<'_> {
     }
 
     fn forget_stop(&mut self) {
+        // A token's cancel that was sent before stays sent.
+        let receipts = self.status.receipts.iter();
+        let mut tokens = receipts
+            .flat_map(|all| [&all.cancel, &all.cancel_annotation])
+            .flatten();
+        let is_sent = tokens.any(|receipt| receipt.outcome == ReceiptOutcome::Accepted);
         if let Some(run) = &mut self.status.run {
-            run.stopping = None;
+            run.stopping = is_sent.then_some(StopReason::Request);
         }
     }
 

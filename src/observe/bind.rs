@@ -127,7 +127,7 @@ fn key_of(task: &Task) -> Option<&str> {
 }
 
 /// Who may act for each task: the oldest object, ties by UID (contract, "One NAS task has one owner"). One that is being
-/// deleted comes last: after a rename in Git its successor acts, while the old object is held.
+/// deleted comes last, once no call of it is open: after a rename in Git its successor acts, while the old object is held.
 #[must_use]
 pub fn claims(bound: &[(&BackupTask, Bound<'_>)]) -> Vec<Claim> {
     let mut by_task: BTreeMap<TaskId, Vec<&BackupTask>> = BTreeMap::new();
@@ -140,7 +140,11 @@ pub fn claims(bound: &[(&BackupTask, Bound<'_>)]) -> Vec<Claim> {
     }
     let age = |object: &BackupTask| {
         let created = object.creation_timestamp().map(|time| time.0);
-        (object.is_deleted(), created, object.uid())
+        let is_over = object
+            .status
+            .as_ref()
+            .is_none_or(|status| status.intent.is_none());
+        (object.is_deleted() && is_over, created, object.uid())
     };
     bound
         .iter()

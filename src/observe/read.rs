@@ -113,8 +113,7 @@ async fn read_both_ends(client: &Client, query: &ListResults) -> Result<(Vec<Res
 pub async fn read_log(client: &Client, task: TaskId, since: i64) -> Result<Vec<LogRow>, Error> {
     let mut rows = client.list_log(task, since, HISTORY).await?.value.rows;
     // Neither filter is to be relied on.
-    rows.retain(|row| row.log_time.is_some_and(|time| time >= since));
-    rows.retain(|row| row.task_id.is_none_or(|of| of == task));
+    rows.retain(|row| row.log_time.is_some_and(|time| time >= since) && row.task_id == Some(task));
     Ok(rows)
 }
 

@@ -728,6 +728,8 @@ fn a_successor_acts_while_the_deleted_object_is_held() {
     };
     assert_eq!(owner(&elder, &younger), [None, Some("elder".to_owned())]);
     assert_eq!(owner(&gone, &younger), [Some("younger".to_owned()), None]);
+    let open_call = gone.clone().intent(open(IntentAction::Cancel));
+    assert_eq!(owner(&open_call, &younger), [None, Some("elder".to_owned())]);
     assert_eq!(
         owner(&gone, &deleted(younger.clone())),
         [None, Some("elder".to_owned())]
@@ -746,4 +748,149 @@ fn a_successor_acts_while_the_deleted_object_is_held() {
         conditions: &[(ConditionType::Stalled, "True", Reason::RemovalNotAllowed)],
         ..case()
     }]);
+}
+
+#[test]
+fn what_must_not_happen_on_half_a_view() {
+    let deleted = || {
+        task()
+            .removal(RemovalWhen::OnDelete, "k7")
+            .edit(|object| object.metadata.deletion_timestamp = Some(time(at(-5))))
+            .edit(|object| object.metadata.finalizers = Some(vec![FINALIZER.to_owned()]))
+    };
+    let held = |accepted: Option<i64>, run: Option<i64>| {
+        let receipt = Receipt {
+            result_id: accepted,
+            ..receipt("c", Accepted)
+        };
+        running(run)
+            .cancel("c")
+            .status(|status| status.receipts.get_or_insert_default().cancel = Some(receipt))
+    };
+    let next_runs = |id| {
+        Some(lists(Task {
+            last_result: Some(result(id, status::INCOMPLETE)),
+            ..doing("backingup")
+        }))
+    };
+    let running_on = || Case {
+        run: Some(Origin::Request),
+        request: Some(("a", Accepted)),
+        cancel: Some(("c", Accepted)),
+        reason: Reason::BackupRunning,
+        state: State::Running,
+        ..case()
+    };
+    check(vec![
+        Case {
+            name: "nothing is removed on a list in part: somebody unseen may declare the task",
+            object: deleted(),
+            nas: Some(Inventory {
+                complete: false,
+                ..lists(row())
+            }),
+            versions: Some(vec![version(false)]),
+            finalizer: true,
+            reason: Reason::ServerNotReady,
+            ..case()
+        },
+        Case {
+            name: "a held cancel goes to the run that it was for",
+            object: held(Some(11), Some(11)),
+            nas: next_runs(11),
+            act: Want::Cancel { attempt: 1 },
+            reason: Reason::CancelRequested,
+            state: State::Canceling,
+            ..running_on()
+        },
+        Case {
+            name: "a row that shows only now is looked behind first",
+            object: held(None, Some(12)),
+            nas: next_runs(12),
+            needs: HISTORY,
+            ..running_on()
+        },
+        Case {
+            name: "where the history cannot be read it is not sent",
+            object: held(None, Some(12)),
+            nas: next_runs(12),
+            knowledge: Knowledge {
+                history_unreadable: true,
+                ..Knowledge::default()
+            },
+            ..running_on()
+        },
+        Case {
+            name: "a newer run than its own is left alone",
+            object: held(Some(11), Some(11)),
+            nas: next_runs(12),
+            knowledge: Knowledge {
+                history_unreadable: true,
+                ..Knowledge::default()
+            },
+            ..running_on()
+        },
+        Case {
+            name: "a further attempt is not taken back by what the log said of the first",
+            object: task().request("a").receipt("a", Accepted).intent(Intent {
+                attempt: 2,
+                ..open(IntentAction::Backup)
+            }),
+            knowledge: call(Some(Answered::Applied), -80, None),
+            log: None,
+            intent: true,
+            request: Some(("a", Accepted)),
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            ..case()
+        },
+        Case {
+            name: "a deadline's cancel that was lost leaves the token's as sent",
+            object: running(Some(11))
+                .cancel("c")
+                .cancel_receipt("c", Accepted)
+                .status(|status| status.run.as_mut().unwrap().stopping = Some(StopReason::Deadline))
+                .intent(open(IntentAction::Cancel)),
+            nas: Some(lists(doing("backingup"))),
+            knowledge: call(Some(Answered::Unknown), -100, Some(-40)),
+            ..running_on()
+        },
+        Case {
+            name: "a start that the NAS does not tell keeps the skew that is known",
+            object: task().request(leak(-10)),
+            nas: Some(Inventory {
+                nas_time: Some(at(7200)),
+                ..lists(ended(ResultRow {
+                    time_start: None,
+                    time_end: Some(at(7100).as_second()),
+                    ..result(11, status::SUCCESS)
+                }))
+            }),
+            act: Want::Backup {
+                attempt: 1,
+                baseline: 11,
+            },
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            request: Some((leak(-10), Accepted)),
+            ..case()
+        },
+        Case {
+            name: "a cancel under way when the object comes to mean another task: nobody can tell",
+            object: moved_to_attic(
+                running(Some(11))
+                    .cancel("c")
+                    .cancel_receipt("c", Accepted)
+                    .intent(open(IntentAction::Cancel)),
+            ),
+            nas: Some(inventory(vec![
+                doing("backingup"),
+                attic(result(12, status::SUCCESS)),
+            ])),
+            knowledge: call(Some(Answered::Applied), -10, None),
+            request: Some(("a", ResultUnknown)),
+            cancel: Some(("c", OutcomeUnknown)),
+            ..case()
+        },
+    ]);
 }
