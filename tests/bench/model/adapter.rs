@@ -297,9 +297,10 @@ impl<'a> Pass<'a> {
             let mut newest_first = rows(task, self.question.nas[task]);
             newest_first.reverse();
             self.results.insert(task_id(task), newest_first);
-            let shown = self.seen.map(|seen| rows(task, seen.shown[task]));
-            self.knowledge[task].history_read_behind =
-                shown.and_then(|rows| rows.last().map(|row| row.result_id));
+            if let Some(seen) = self.seen {
+                let last = rows(task, seen.shown[task]).last().map(|row| row.result_id);
+                self.knowledge[task].note_history(&inventory(&seen, self.begun), last, true);
+            }
         }
     }
 
@@ -328,7 +329,8 @@ impl<'a> Pass<'a> {
                 admission,
                 results: self.results.get(&task_id(task)).map(Vec::as_slice),
                 versions: None,
-                log: None,
+                // No call is ignored here.
+                log: Some(&[]),
                 knowledge: &self.knowledge[task],
             };
             let id = self.question.ids[task].to_string();

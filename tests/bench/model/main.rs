@@ -29,6 +29,8 @@ use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
 /// How far the shipped protocol is checked: two faults, or one while a user edits the specs.
 const SHIPPED: [Bounds; 2] = [Bounds { faults: 1, edits: 1 }, Bounds { faults: 2, edits: 0 }];
+/// What takes three faults at least: an answer that is lost, and a queue that is unreadable for a whole settling time.
+const MORE: Bounds = Bounds { faults: 3, edits: 0 };
 /// How far the broken ones are; a mistake shows in less.
 const BROKEN: Bounds = Bounds { faults: 2, edits: 0 };
 /// Fewer states than this would be no check.
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
     }
     for property in judge::properties() {
         if property.expectation == Expectation::Sometimes {
-            let comes_up = seen.contains(property.name);
+            let comes_up = seen.contains(property.name) || comes_up_with_more(property.name);
             println!(
                 "{}: {}",
                 if comes_up { "comes up" } else { "NEVER COMES UP" },
@@ -125,6 +127,19 @@ fn holds(bounds: Bounds, seen: &mut BTreeSet<&'static str>) -> bool {
         "  state space {space}, {states} unique states (at least {ENOUGH} needed), {violations} violations"
     );
     is_exhausted && states >= ENOUGH
+}
+
+/// Whether something comes up with one fault more: the search ends where it does.
+fn comes_up_with_more(name: &'static str) -> bool {
+    let begun = Instant::now();
+    let checker = Protocol::new(Variant::Shipped, MORE)
+        .checker()
+        .finish_when(HasDiscoveries::AllOf(BTreeSet::from([name])))
+        .threads(THREADS)
+        .spawn_bfs()
+        .join();
+    report(Variant::Shipped, MORE, &checker, begun);
+    checker.discovery(name).is_some()
 }
 
 fn report(variant: Variant, bounds: Bounds, checker: &impl Checker<Protocol>, begun: Instant) {

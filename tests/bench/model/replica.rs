@@ -251,6 +251,7 @@ impl Protocol {
             answered: Some(answer),
             settles_from,
             first_absence: None,
+            unreadable_since: None,
         });
         replica.jobs[task] = match call.record_after {
             Some(status) => Job::Writing {

@@ -89,6 +89,7 @@ pub struct Call {
     pub answered: Option<Answer>,
     pub settles_from: Tick,
     pub first_absence: Option<Tick>,
+    pub unreadable_since: Option<Tick>,
 }
 
 /// `observe::Answered`.

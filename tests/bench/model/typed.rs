@@ -185,7 +185,7 @@ pub fn knowledge(task: usize, memory: &Memory) -> Knowledge {
         }),
         settles_from: at(call.settles_from),
         first_absence: call.first_absence.map(at),
-        unreadable_since: None,
+        unreadable_since: call.unreadable_since.map(at),
     });
     Knowledge {
         call,
@@ -211,10 +211,6 @@ pub fn memory(task: usize, knowledge: &Knowledge) -> Memory {
         absent_since.is_none() && !history_unreadable,
         "every task is listed and readable"
     );
-    assert!(
-        call.as_ref().is_none_or(|call| call.unreadable_since.is_none()),
-        "queue and history are readable"
-    );
     let call = call.as_ref().map(|call| Call {
         intent: call.intent.parse().unwrap(),
         answered: call.answered.map(|answered| match answered {
@@ -226,6 +222,7 @@ pub fn memory(task: usize, knowledge: &Knowledge) -> Memory {
         }),
         settles_from: tick(call.settles_from),
         first_absence: call.first_absence.map(tick),
+        unreadable_since: call.unreadable_since.map(tick),
     });
     Memory {
         call,

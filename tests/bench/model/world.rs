@@ -243,5 +243,7 @@ fn grow_older(memory: &mut Memory) {
     if let Some(call) = &mut memory.call {
         call.settles_from = older(call.settles_from, -4);
         call.first_absence = call.first_absence.map(|first| older(first, -1));
+        // As long as the settling time is what a decision asks for.
+        call.unreadable_since = call.unreadable_since.map(|since| older(since, -2));
     }
 }
