@@ -21,6 +21,8 @@ pub use fence::Fence;
 pub struct Outcome {
     /// How it was answered.
     pub answered: Answered,
+    /// When it began.
+    pub sent: Timestamp,
     /// The call's deadline: from here the settling time runs.
     pub deadline: Timestamp,
 }
@@ -31,6 +33,7 @@ impl Outcome {
     pub fn withheld(now: Timestamp) -> Self {
         Self {
             answered: Answered::Withheld,
+            sent: now,
             deadline: now,
         }
     }
@@ -88,9 +91,10 @@ pub async fn send(peer: &Peer, intent: &Intent, fence: &Fence, clock: Clock, req
         Ok(armed) => armed,
         Err(error) => {
             tracing::warn!(%error, intent = intent.id, "nothing was sent");
+            let now = clock.now();
             return Outcome {
                 answered: Answered::NotDispatched,
-                deadline: clock.now(),
+                ..Outcome::withheld(now)
             };
         }
     };
@@ -102,7 +106,8 @@ pub async fn fire(armed: Armed, fence: &Fence, clock: Clock, request: Duration) 
     let Some(allowance) = fence.allowance(request) else {
         return Outcome::withheld(clock.now());
     };
-    let deadline = clock.now() + allowance;
+    let sent = clock.now();
+    let deadline = sent + allowance;
     let answered = match armed.send(allowance).await {
         Answer::Applied => Answered::Applied,
         Answer::Session { .. } | Answer::NotSent => Answered::NotDispatched,
@@ -112,5 +117,9 @@ pub async fn fire(armed: Armed, fence: &Fence, clock: Clock, request: Duration) 
             Answered::Unknown
         }
     };
-    Outcome { answered, deadline }
+    Outcome {
+        answered,
+        sent,
+        deadline,
+    }
 }

@@ -370,6 +370,7 @@ async fn carry_out<C: Cluster>(
             let call = crate::observe::Call {
                 intent,
                 answered: Some(outcome.answered),
+                sent: outcome.sent,
                 settles_from: outcome.deadline,
                 first_absence: None,
                 unreadable_since: None,

@@ -84,13 +84,17 @@ impl Draft<'_> {
     /// A NAS may say yes and write into the log only that it did nothing: that is a refusal that passes. Absence alone
     /// is none.
     fn ignored(&mut self, intent: &Intent, call: &Call) -> Option<Standing> {
-        if intent.attempt > 1 {
-            // The log since the first attempt holds what was said to that one.
-            return None;
-        }
-        let since = intent.nas_time.as_ref()?.0.as_second();
+        let inventory = self.observed.inventory?;
+        let first = intent.nas_time.as_ref()?.0;
+        let since = if intent.attempt == 1 {
+            first
+        } else {
+            // What the log said to an earlier attempt says nothing of this call. Nor may a clock that was set back bring
+            // older rows into view.
+            first.max(call.sent + inventory.skew()? - DATE_ROUNDING)
+        };
+        let since = since.as_second();
         let Some(log) = self.observed.log else {
-            let inventory = self.observed.inventory?;
             let is_due = inventory.begun >= call.settles_from && matches!(inventory.queue, Queue::Read(_));
             self.needs.log_since = is_due.then_some(since);
             return None;
@@ -474,6 +478,8 @@ pub(super) enum Absence {
 /// Attempts that follow each other at once when nothing could be sent: a session that ended, a connection that was
 /// closed. More in a row is a lasting obstacle, and each attempt is a login and two writes.
 const ATTEMPTS_AT_ONCE: i32 = 3;
+/// A `Date` header has whole seconds.
+const DATE_ROUNDING: SignedDuration = SignedDuration::from_secs(2);
 /// Why an unknown answer stays unknown.
 pub(super) const UNPROVABLE: &str =
     "the answer to the call is unknown and the NAS's queue or history cannot be read";

@@ -371,12 +371,13 @@ impl Meaning {
         )
     }
 
-    /// Whether the refusal goes away by itself: 1104, 1105, 5001, 1006, 1007.
+    /// Whether the refusal goes away by itself: 1104, 1105, 5001, 1006, 1007, and 102 while the package is stopped.
     #[must_use]
     pub fn is_passing_refusal(self) -> bool {
         matches!(
             self,
-            Self::OutsideBackupWindow
+            Self::ApiMissing
+                | Self::OutsideBackupWindow
                 | Self::BackupWindowDenies
                 | Self::DeviceOffline
                 | Self::UpgradeInitialising
@@ -424,7 +425,7 @@ mod tests {
         assert_eq!(codes(Context::Login, Meaning::is_session), [106, 107, 119, 150]);
         assert_eq!(
             codes(Context::ActiveBackup, Meaning::is_passing_refusal),
-            [1006, 1007, 1104, 1105, 5001]
+            [102, 1006, 1007, 1104, 1105, 5001]
         );
         assert_eq!(
             codes(Context::ActiveBackup, Meaning::is_conflict),

@@ -32,6 +32,8 @@ pub struct Call {
     pub intent: String,
     /// Its answer; `None` when the intent was found, not sent by this process.
     pub answered: Option<Answered>,
+    /// When it was sent, our clock; when it was found, for one that was found.
+    pub sent: Timestamp,
     /// When the settling time starts: the call's deadline, or when the intent was found.
     pub settles_from: Timestamp,
     /// Beginning of the first read after that which showed no trace of the call.
@@ -78,6 +80,7 @@ impl Knowledge {
                 let call = Call {
                     intent: intent.id.clone(),
                     answered: None,
+                    sent: now,
                     settles_from: now,
                     first_absence: None,
                     unreadable_since: None,

@@ -18,8 +18,9 @@ use super::{
     world::{PROCESSES, World},
 };
 
-/// Simulated time within which everything must be settled once nothing goes wrong any more.
-const PATIENCE: Duration = Duration::from_secs(8 * 3600);
+/// Simulated time within which everything must be settled once nothing goes wrong any more: an accepted call without
+/// a trace is waited for for a day.
+const PATIENCE: Duration = Duration::from_secs(26 * 3600);
 /// Simulated time after that in which nothing may be written or sent.
 const QUIET: Duration = Duration::from_secs(600);
 

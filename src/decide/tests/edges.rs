@@ -836,8 +836,35 @@ fn what_must_not_happen_on_half_a_view() {
                 attempt: 2,
                 ..open(IntentAction::Backup)
             }),
-            knowledge: call(Some(Answered::Applied), -80, None),
+            // Sent 30 seconds ago, 70 after the first.
+            knowledge: call(Some(Answered::Applied), -10, None),
             log: None,
+            needs: Needs {
+                log_since: Some(at(-32).as_second()),
+                ..Needs::default()
+            },
+            intent: true,
+            request: Some(("a", Accepted)),
+            reason: Reason::BackupRequested,
+            state: State::Waiting,
+            ..case()
+        },
+        Case {
+            name: "nor by older rows that a clock that was set back brings into view",
+            object: task().request("a").receipt("a", Accepted).intent(Intent {
+                attempt: 2,
+                ..open(IntentAction::Backup)
+            }),
+            nas: Some(Inventory {
+                nas_time: Some(at(-7200)),
+                ..lists(row())
+            }),
+            knowledge: call(Some(Answered::Applied), -10, None),
+            log: None,
+            needs: Needs {
+                log_since: Some(at(-100).as_second()),
+                ..Needs::default()
+            },
             intent: true,
             request: Some(("a", Accepted)),
             reason: Reason::BackupRequested,
@@ -890,6 +917,19 @@ fn what_must_not_happen_on_half_a_view() {
             knowledge: call(Some(Answered::Applied), -10, None),
             request: Some(("a", ResultUnknown)),
             cancel: Some(("c", OutcomeUnknown)),
+            ..case()
+        },
+        Case {
+            name: "a package that is stopped in that moment leaves the token due",
+            object: task()
+                .request("a")
+                .receipt("a", Accepted)
+                .intent(open(IntentAction::Backup)),
+            knowledge: call(Some(Answered::Refused(102)), -10, None),
+            request: Some(("a", Accepted)),
+            reason: Reason::BackupRefused,
+            without: &[ConditionType::Stalled],
+            next_attempt: Some(at(300)),
             ..case()
         },
     ]);

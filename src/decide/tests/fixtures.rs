@@ -389,6 +389,7 @@ pub fn call(answered: Option<Answered>, settles_from: i64, first_absence: Option
         call: Some(Call {
             intent: "i0".to_owned(),
             answered,
+            sent: at(settles_from - 20),
             settles_from: at(settles_from),
             first_absence: first_absence.map(at),
             unreadable_since: None,

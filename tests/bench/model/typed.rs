@@ -183,6 +183,7 @@ pub fn knowledge(task: usize, memory: &Memory) -> Knowledge {
             Answer::Unknown => Answered::Unknown,
             Answer::Withheld => Answered::Withheld,
         }),
+        sent: at(call.settles_from),
         settles_from: at(call.settles_from),
         first_absence: call.first_absence.map(at),
         unreadable_since: call.unreadable_since.map(at),
