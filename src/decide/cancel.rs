@@ -94,6 +94,7 @@ impl Draft<'_> {
             // It is for this run and no later one, whenever it may be sent.
             self.answer_token(token, from_annotation, ReceiptOutcome::Accepted);
         } else if self.task().is_none() || self.observed.server.mode == Mode::Observe || !is_readable {
+            // Nobody can tell yet whether there is a run, or nobody may.
         } else if !self.observed.fresh {
             self.needs.fresh = true;
         } else if self.doing().is_run() {

@@ -311,7 +311,7 @@ impl<'a> Draft<'a> {
     fn doing(&self) -> Doing {
         match (self.task(), self.observed.inventory) {
             (Some(task), Some(inventory)) => match doing(task, &inventory.queue) {
-                Doing::PerhapsRunning if self.is_quiet() || self.is_lost_run(task) => Doing::Nothing,
+                Doing::PerhapsRunning if self.is_quiet() || self.is_row_given_up(task) => Doing::Nothing,
                 seen => seen,
             },
             _ => Doing::Nothing,
@@ -319,11 +319,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether the unfinished row of a task is that of a run that was given up on.
-    fn is_lost_run(&self, task: &Task) -> bool {
-        let (row, known) = (&task.last_result, &self.status.last_result);
-        row.as_ref().zip(known.as_ref()).is_some_and(|(row, known)| {
-            row.result_id.0 == known.result_id && known.status_code == crate::nas::status::INCOMPLETE
-        })
+    fn is_row_given_up(&self, task: &Task) -> bool {
+        let row = task.last_result.as_ref();
+        row.is_some_and(|row| self.is_given_up(row.result_id.0))
     }
 
     /// Whether no run has shown for the settling time, judged by reads, not by the clock.

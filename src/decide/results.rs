@@ -298,9 +298,7 @@ impl<'a> Draft<'a> {
     fn record_other_results(&mut self) {
         let known = self.last_known_result();
         let rows = self.rows_of_others();
-        let is_news = |row: &&ResultRow| {
-            row.result_id.0 > known || row.result_id.0 == known && self.is_given_up(row.result_id.0)
-        };
+        let is_news = |row: &&ResultRow| row.result_id.0 > known || self.is_given_up(row.result_id.0);
         let mut news: Vec<&ResultRow> = rows.into_iter().filter(is_news).collect();
         if self.status.last_result.is_none() {
             news.truncate(1);
@@ -325,7 +323,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether a result is that of a run that was given up on, so that its end is news.
-    fn is_given_up(&self, result_id: i64) -> bool {
+    pub(super) fn is_given_up(&self, result_id: i64) -> bool {
         let last = self.status.last_result.as_ref();
         last.is_some_and(|last| last.result_id == result_id && last.status_code == status::INCOMPLETE)
     }
