@@ -74,9 +74,9 @@ impl Scalar {
     }
 
     /// A non-empty text; numbers become their digits.
-    pub(super) fn text(&self) -> Option<String> {
+    pub(super) fn text(self) -> Option<String> {
         match self {
-            Self::Text(text) if !text.is_empty() => Some(text.clone()),
+            Self::Text(text) if !text.is_empty() => Some(text),
             Self::Int(value) => Some(value.to_string()),
             Self::Float(value) => Some(value.to_string()),
             Self::Absent | Self::Bool(_) | Self::Text(_) => None,
@@ -206,9 +206,19 @@ impl<'de, T: for<'any> Deserialize<'any>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// A list of objects. Elements that are no objects are counted.
+/// A row as DSM spells it, and what the model makes of it.
+pub(super) trait Row: for<'any> Deserialize<'any> {
+    /// The value of the model.
+    type Value;
+
+    /// `None` for a row that lacks what identifies it.
+    fn convert(self) -> Option<Self::Value>;
+}
+
+/// A list of rows. Each is converted as soon as it is parsed, so that a long list is never held in both forms; the ones
+/// that are no objects or cannot be converted are counted.
 #[derive(Debug, Default, Clone)]
-pub(super) enum Rows<T> {
+pub(super) enum Rows<R: Row> {
     /// The key is absent.
     #[default]
     Absent,
@@ -216,72 +226,75 @@ pub(super) enum Rows<T> {
     Null,
     /// The key holds something that is no list.
     Other,
-    /// The rows, and how many elements were no objects.
-    List { rows: Vec<T>, unreadable: usize },
+    /// The values, and how many elements gave none.
+    List {
+        values: Vec<R::Value>,
+        unreadable: usize,
+    },
 }
 
-impl<T> Rows<T> {
-    /// The rows where a list is optional; everything else is an empty list.
-    pub(super) fn or_empty(&self) -> &[T] {
+impl<R: Row> Rows<R> {
+    /// The values where a list is optional; everything else is an empty list.
+    pub(super) fn or_empty(self) -> Vec<R::Value> {
         match self {
-            Self::List { rows, .. } => rows,
-            Self::Absent | Self::Null | Self::Other => &[],
+            Self::List { values, .. } => values,
+            Self::Absent | Self::Null | Self::Other => Vec::new(),
         }
     }
 }
 
-impl<'de, T: for<'any> Deserialize<'any>> Deserialize<'de> for Rows<T> {
+impl<'de, R: Row> Deserialize<'de> for Rows<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(RowsVisitor(PhantomData))
     }
 }
 
-struct RowsVisitor<T>(PhantomData<T>);
+struct RowsVisitor<R>(PhantomData<R>);
 
-impl<'de, T: for<'any> Deserialize<'any>> Visitor<'de> for RowsVisitor<T> {
-    type Value = Rows<T>;
+impl<'de, R: Row> Visitor<'de> for RowsVisitor<R> {
+    type Value = Rows<R>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("any JSON value")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Rows<T>, E> {
+    fn visit_bool<E>(self, _: bool) -> Result<Rows<R>, E> {
         Ok(Rows::Other)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Rows<T>, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<Rows<R>, E> {
         Ok(Rows::Other)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Rows<T>, E> {
+    fn visit_u64<E>(self, _: u64) -> Result<Rows<R>, E> {
         Ok(Rows::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Rows<T>, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Rows<R>, E> {
         Ok(Rows::Other)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Rows<T>, E> {
+    fn visit_str<E>(self, _: &str) -> Result<Rows<R>, E> {
         Ok(Rows::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<Rows<T>, E> {
+    fn visit_unit<E>(self) -> Result<Rows<R>, E> {
         Ok(Rows::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Rows<T>, A::Error> {
-        let mut rows = Vec::new();
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Rows<R>, A::Error> {
+        let mut values = Vec::new();
         let mut unreadable = 0;
-        while let Some(Object(row)) = seq.next_element::<Object<T>>()? {
-            match row {
-                Some(row) => rows.push(row),
+        while let Some(Object(row)) = seq.next_element::<Object<R>>()? {
+            match row.and_then(R::convert) {
+                Some(value) => values.push(value),
                 None => unreadable += 1,
             }
         }
-        Ok(Rows::List { rows, unreadable })
+        Ok(Rows::List { values, unreadable })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Rows<T>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Rows<R>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Rows::Other)
     }
@@ -337,9 +350,17 @@ mod tests {
     }
 
     #[derive(Debug, serde::Deserialize)]
-    struct Row {
+    struct Numbered {
         #[serde(default)]
         id: Scalar,
+    }
+
+    impl Row for Numbered {
+        type Value = i64;
+
+        fn convert(self) -> Option<i64> {
+            self.id.int()
+        }
     }
 
     #[test]
@@ -354,20 +375,21 @@ mod tests {
             ("null", None),
             ("7", None),
         ] {
-            let Object(row) = serde_json::from_str::<Object<Row>>(json).unwrap();
+            let Object(row) = serde_json::from_str::<Object<Numbered>>(json).unwrap();
             assert_eq!(row.and_then(|row| row.id.int()), id, "{json}");
         }
-        let rows: Rows<Row> = serde_json::from_str("[{\"id\":1},null,[2],\"x\",{}]").unwrap();
-        let Rows::List { rows, unreadable } = rows else {
+        let rows: Rows<Numbered> =
+            serde_json::from_str("[{\"id\":1},null,[2],\"x\",{},{\"id\":\"2\"}]").unwrap();
+        let Rows::List { values, unreadable } = rows else {
             panic!("a list is a list")
         };
-        assert_eq!((rows.len(), unreadable), (2, 3));
+        assert_eq!((values, unreadable), (vec![1, 2], 4));
         assert!(matches!(
-            serde_json::from_str::<Rows<Row>>("null").unwrap(),
+            serde_json::from_str::<Rows<Numbered>>("null").unwrap(),
             Rows::Null
         ));
         assert!(matches!(
-            serde_json::from_str::<Rows<Row>>("{}").unwrap(),
+            serde_json::from_str::<Rows<Numbered>>("{}").unwrap(),
             Rows::Other
         ));
     }

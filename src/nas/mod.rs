@@ -24,7 +24,8 @@ mod session;
 mod settings;
 mod tls;
 mod transport;
-mod wire;
+pub mod visible;
+pub mod wire;
 
 #[cfg(test)]
 mod tests;

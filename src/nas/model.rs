@@ -246,6 +246,18 @@ pub struct ResultDevice {
     pub host_name: String,
 }
 
+impl From<Device> for ResultDevice {
+    fn from(
+        Device {
+            id,
+            host_name,
+            os_name: _,
+        }: Device,
+    ) -> Self {
+        Self { id, host_name }
+    }
+}
+
 /// The answer of `Task.list_with_device`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviceTaskList {

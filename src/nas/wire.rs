@@ -7,19 +7,20 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::lenient::{Object, Rows, Scalar};
+use super::lenient::{Object, Row, Rows, Scalar};
 use super::model::{
-    ActivityList, ApiEntry, Catalogue, DeviceTask, DeviceTaskList, DsmInfo, LogPage, ResultPage, TaskList,
-    VersionList,
+    ActivityList, ApiEntry, Catalogue, DeviceTaskList, DsmInfo, LogPage, ResultPage, TaskList, VersionList,
 };
-use rows::{ActivityRow, LogPart, ResultPart, TaskRow, VersionRow, activity, log_row, result, task, version};
+use super::visible::Visible;
+use rows::{ActivityRow, DeviceTaskRow, LogPart, ResultPart, TaskRow, VersionRow};
 
 mod rows;
 
 /// Why an answer holds no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// The NAS answered with an error code.
     Code(i64),
     /// It is no answer of DSM, or a field is missing.
@@ -47,12 +48,22 @@ struct ErrorPart {
 struct Nothing {}
 
 /// Whether an answer without data says success.
-pub(super) fn verdict(body: &[u8]) -> Result<(), Fault> {
+pub fn verdict(body: &[u8]) -> Result<(), Fault> {
     open::<Nothing>(body).map(|_| ())
 }
 
 fn open<T: for<'any> Deserialize<'any>>(body: &[u8]) -> Result<Option<T>, Fault> {
-    let start = body.trim_ascii_start();
+    check_start(body.trim_ascii_start())?;
+    let Ok(envelope) = serde_json::from_slice::<Envelope<T>>(body) else {
+        return Err(NOT_JSON);
+    };
+    judge(&envelope.success, &envelope.error)?;
+    Ok(envelope.data.0)
+}
+
+const NOT_JSON: Fault = Fault::Unexpected("not JSON, or cut short");
+
+fn check_start(start: &[u8]) -> Result<(), Fault> {
     if start.starts_with(b"<") {
         return Err(Fault::Unexpected("a page of HTML or XML, possibly from a proxy"));
     }
@@ -60,12 +71,13 @@ fn open<T: for<'any> Deserialize<'any>>(body: &[u8]) -> Result<Option<T>, Fault>
     if !start.starts_with(b"{") {
         return Err(Fault::Unexpected("no JSON object"));
     }
-    let Ok(envelope) = serde_json::from_slice::<Envelope<T>>(body) else {
-        return Err(Fault::Unexpected("not JSON, or cut short"));
-    };
-    let code = envelope.error.0.and_then(|error| error.code.int());
-    match (envelope.success, code) {
-        (Scalar::Bool(true), None) => Ok(envelope.data.0),
+    Ok(())
+}
+
+fn judge(success: &Scalar, error: &Object<ErrorPart>) -> Result<(), Fault> {
+    let code = error.0.as_ref().and_then(|error| error.code.int());
+    match (success, code) {
+        (Scalar::Bool(true), None) => Ok(()),
         (Scalar::Bool(true), Some(_)) => Err(Fault::Unexpected("success and an error at once")),
         (Scalar::Bool(false), Some(code)) => Err(Fault::Code(code)),
         (Scalar::Bool(false), None) => Err(Fault::Unexpected("an error without a code")),
@@ -73,41 +85,71 @@ fn open<T: for<'any> Deserialize<'any>>(body: &[u8]) -> Result<Option<T>, Fault>
     }
 }
 
+/// The data of any answer as a tree, without its secret fields; `None` for a success without data.
+pub fn visible(body: &[u8]) -> Result<Option<Value>, Fault> {
+    let start = body.trim_ascii_start();
+    check_start(start)?;
+    let Ok(envelope) = serde_json::from_slice::<VisibleEnvelope>(start) else {
+        return Err(NOT_JSON);
+    };
+    judge(&envelope.success, &envelope.error)?;
+    Ok(envelope.data.map(|Visible(data)| data))
+}
+
+#[derive(Deserialize)]
+struct VisibleEnvelope {
+    #[serde(default)]
+    success: Scalar,
+    #[serde(default)]
+    data: Option<Visible>,
+    #[serde(default)]
+    error: Object<ErrorPart>,
+}
+
 fn data<T: for<'any> Deserialize<'any>>(body: &[u8]) -> Result<T, Fault> {
     open(body)?.ok_or(Fault::Unexpected("success without data"))
 }
 
-/// A list that must be there; `null` passes for an empty one only where the NAS counts none.
-fn required<T>(rows: Rows<T>, total: Option<u64>, missing: &'static str) -> Result<(Vec<T>, usize), Fault> {
-    match rows {
-        Rows::List { rows, unreadable } => Ok((rows, unreadable)),
-        Rows::Null if total == Some(0) => Ok((Vec::new(), 0)),
-        Rows::Null | Rows::Absent | Rows::Other => Err(Fault::Unexpected(missing)),
-    }
+/// A list of rows with the count that comes with it.
+struct Listed<T> {
+    values: Vec<T>,
+    /// How many the NAS says there are, on all pages.
+    total: Option<u64>,
+    unreadable: usize,
 }
 
-/// Converts each row and counts the ones that cannot be.
-fn convert<T, U>(rows: &[T], unreadable: &mut usize, into: impl Fn(&T) -> Option<U>) -> Vec<U> {
-    let before = rows.len();
-    let converted: Vec<U> = rows.iter().filter_map(into).collect();
-    *unreadable += before - converted.len();
-    converted
+/// A list that must be there; `null` passes for an empty one only where the NAS counts none.
+fn listed<R: Row>(rows: Rows<R>, total: &Scalar, missing: &'static str) -> Result<Listed<R::Value>, Fault> {
+    let total = total.uint();
+    let (values, unreadable) = match rows {
+        Rows::List { values, unreadable } => (values, unreadable),
+        Rows::Null if total == Some(0) => (Vec::new(), 0),
+        Rows::Null | Rows::Absent | Rows::Other => return Err(Fault::Unexpected(missing)),
+    };
+    Ok(Listed {
+        values,
+        total,
+        unreadable,
+    })
 }
 
 #[derive(Deserialize)]
-struct TasksData {
+#[serde(bound = "R: Row")]
+struct TasksData<R: Row> {
     #[serde(default)]
-    tasks: Rows<TaskRow>,
+    tasks: Rows<R>,
     #[serde(default)]
     total: Scalar,
 }
 
 /// The answer of `Task.list`.
-pub(super) fn task_list(body: &[u8]) -> Result<TaskList, Fault> {
-    let TasksData { tasks, total } = data(body)?;
-    let total = total.uint();
-    let (rows, mut unreadable_rows) = required(tasks, total, "no list of tasks")?;
-    let tasks = convert(&rows, &mut unreadable_rows, task);
+pub fn task_list(body: &[u8]) -> Result<TaskList, Fault> {
+    let TasksData::<TaskRow> { tasks, total } = data(body)?;
+    let Listed {
+        values: tasks,
+        total,
+        unreadable: unreadable_rows,
+    } = listed(tasks, &total, "no list of tasks")?;
     Ok(TaskList {
         tasks,
         total,
@@ -116,14 +158,13 @@ pub(super) fn task_list(body: &[u8]) -> Result<TaskList, Fault> {
 }
 
 /// The answer of `Task.list_with_device`.
-pub(super) fn device_task_list(body: &[u8]) -> Result<DeviceTaskList, Fault> {
-    let TasksData { tasks, total } = data(body)?;
-    let total = total.uint();
-    let (rows, mut unreadable_rows) = required(tasks, total, "no list of tasks")?;
-    let tasks = convert(&rows, &mut unreadable_rows, |row| {
-        let unique_id = row.unique_id.text();
-        task(row).map(|task| DeviceTask { unique_id, task })
-    });
+pub fn device_task_list(body: &[u8]) -> Result<DeviceTaskList, Fault> {
+    let TasksData::<DeviceTaskRow> { tasks, total } = data(body)?;
+    let Listed {
+        values: tasks,
+        total,
+        unreadable: unreadable_rows,
+    } = listed(tasks, &total, "no list of tasks")?;
     Ok(DeviceTaskList {
         tasks,
         total,
@@ -132,7 +173,7 @@ pub(super) fn device_task_list(body: &[u8]) -> Result<DeviceTaskList, Fault> {
 }
 
 /// The answer of `Log.list_result`, sorted by `result_id`, newest first.
-pub(super) fn result_page(body: &[u8]) -> Result<ResultPage, Fault> {
+pub fn result_page(body: &[u8]) -> Result<ResultPage, Fault> {
     #[derive(Deserialize)]
     struct Data {
         #[serde(default)]
@@ -141,9 +182,11 @@ pub(super) fn result_page(body: &[u8]) -> Result<ResultPage, Fault> {
         count: Scalar,
     }
     let Data { results, count } = data(body)?;
-    let count = count.uint();
-    let (rows, mut unreadable_rows) = required(results, count, "no list of results")?;
-    let mut rows = convert(&rows, &mut unreadable_rows, result);
+    let Listed {
+        values: mut rows,
+        total: count,
+        unreadable: unreadable_rows,
+    } = listed(results, &count, "no list of results")?;
     rows.sort_by_key(|row| std::cmp::Reverse(row.result_id));
     Ok(ResultPage {
         rows,
@@ -153,7 +196,7 @@ pub(super) fn result_page(body: &[u8]) -> Result<ResultPage, Fault> {
 }
 
 /// The answer of `Log.list_log`.
-pub(super) fn log_page(body: &[u8]) -> Result<LogPage, Fault> {
+pub fn log_page(body: &[u8]) -> Result<LogPage, Fault> {
     #[derive(Deserialize)]
     struct Data {
         #[serde(default)]
@@ -162,9 +205,11 @@ pub(super) fn log_page(body: &[u8]) -> Result<LogPage, Fault> {
         count: Scalar,
     }
     let Data { logs, count } = data(body)?;
-    let count = count.uint();
-    let (rows, mut unreadable_rows) = required(logs, count, "no list of log rows")?;
-    let rows = convert(&rows, &mut unreadable_rows, log_row);
+    let Listed {
+        values: rows,
+        total: count,
+        unreadable: unreadable_rows,
+    } = listed(logs, &count, "no list of log rows")?;
     Ok(LogPage {
         rows,
         count,
@@ -173,7 +218,7 @@ pub(super) fn log_page(body: &[u8]) -> Result<LogPage, Fault> {
 }
 
 /// The answer of `Version.list`.
-pub(super) fn version_list(body: &[u8]) -> Result<VersionList, Fault> {
+pub fn version_list(body: &[u8]) -> Result<VersionList, Fault> {
     #[derive(Deserialize)]
     struct Data {
         #[serde(default)]
@@ -182,9 +227,11 @@ pub(super) fn version_list(body: &[u8]) -> Result<VersionList, Fault> {
         total: Scalar,
     }
     let Data { versions, total } = data(body)?;
-    let total = total.uint();
-    let (rows, mut unreadable_rows) = required(versions, total, "no list of versions")?;
-    let versions = convert(&rows, &mut unreadable_rows, version);
+    let Listed {
+        values: versions,
+        total,
+        unreadable: unreadable_rows,
+    } = listed(versions, &total, "no list of versions")?;
     Ok(VersionList {
         versions,
         total,
@@ -193,7 +240,7 @@ pub(super) fn version_list(body: &[u8]) -> Result<VersionList, Fault> {
 }
 
 /// The answer of `Overview.list_activity`.
-pub(super) fn activity_list(body: &[u8]) -> Result<ActivityList, Fault> {
+pub fn activity_list(body: &[u8]) -> Result<ActivityList, Fault> {
     #[derive(Deserialize)]
     struct Data {
         #[serde(default)]
@@ -202,9 +249,11 @@ pub(super) fn activity_list(body: &[u8]) -> Result<ActivityList, Fault> {
         total: Scalar,
     }
     let Data { activity_list, total } = data(body)?;
-    let total = total.uint();
-    let (rows, unreadable_rows) = required(activity_list, total, "no list of activities")?;
-    let activities = rows.iter().map(activity).collect();
+    let Listed {
+        values: activities,
+        total,
+        unreadable: unreadable_rows,
+    } = listed(activity_list, &total, "no list of activities")?;
     Ok(ActivityList {
         activities,
         total,
@@ -213,7 +262,7 @@ pub(super) fn activity_list(body: &[u8]) -> Result<ActivityList, Fault> {
 }
 
 /// The answer of `SYNO.DSM.Info` `getinfo`.
-pub(super) fn dsm_info(body: &[u8]) -> Result<DsmInfo, Fault> {
+pub fn dsm_info(body: &[u8]) -> Result<DsmInfo, Fault> {
     #[derive(Deserialize)]
     struct Data {
         #[serde(default)]
@@ -243,7 +292,7 @@ pub(super) fn dsm_info(body: &[u8]) -> Result<DsmInfo, Fault> {
 }
 
 /// The answer of `SYNO.API.Info` `query`.
-pub(super) fn catalogue(body: &[u8]) -> Result<Catalogue, Fault> {
+pub fn catalogue(body: &[u8]) -> Result<Catalogue, Fault> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Entry {

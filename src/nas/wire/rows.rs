@@ -4,9 +4,10 @@
 
 use serde::Deserialize;
 
-use crate::nas::lenient::{Object, Rows, Scalar};
+use crate::nas::lenient::{Object, Row, Rows, Scalar};
 use crate::nas::model::{
-    Activity, Device, LogRow, Progress, ResultDevice, ResultId, ResultRow, Task, TaskId, UniqueKey, Version,
+    Activity, Device, DeviceTask, LogRow, Progress, ResultDevice, ResultId, ResultRow, Task, TaskId,
+    UniqueKey, Version,
 };
 
 #[derive(Deserialize)]
@@ -18,7 +19,7 @@ pub(super) struct TaskRow {
     #[serde(default)]
     unikey: Scalar,
     #[serde(default)]
-    pub(super) unique_id: Scalar,
+    unique_id: Scalar,
     #[serde(default)]
     backup_type: Scalar,
     #[serde(default)]
@@ -48,6 +49,11 @@ pub(super) struct TaskRow {
     #[serde(default)]
     last_result: Object<ResultPart>,
 }
+
+/// A row of `list_with_device`.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct DeviceTaskRow(TaskRow);
 
 #[derive(Deserialize)]
 pub(super) struct DeviceRow {
@@ -133,11 +139,31 @@ pub(super) struct TaskConfigPart {
     device_list: Rows<DeviceRow>,
 }
 
-pub(super) fn task(row: &TaskRow) -> Option<Task> {
-    let versions = match &row.versions {
-        Rows::List { rows, .. } => Some(rows.iter().filter_map(version).collect()),
+impl Row for TaskRow {
+    type Value = Task;
+
+    fn convert(self) -> Option<Task> {
+        task(self)
+    }
+}
+
+impl Row for DeviceTaskRow {
+    type Value = DeviceTask;
+
+    fn convert(self) -> Option<DeviceTask> {
+        let Self(mut row) = self;
+        let unique_id = std::mem::take(&mut row.unique_id).text();
+        task(row).map(|task| DeviceTask { unique_id, task })
+    }
+}
+
+fn task(row: TaskRow) -> Option<Task> {
+    let versions = match row.versions {
+        Rows::List { values, .. } => Some(values),
         Rows::Absent | Rows::Null | Rows::Other => None,
     };
+    let mut devices = row.devices.or_empty();
+    devices.extend(row.device_info.0.and_then(Row::convert));
     Some(Task {
         id: TaskId(row.task_id.int()?),
         name: row.task_name.text().unwrap_or_default(),
@@ -145,13 +171,7 @@ pub(super) fn task(row: &TaskRow) -> Option<Task> {
         backup_type: row.backup_type.int(),
         source_type: row.source_type.int(),
         device_count: row.device_count.int(),
-        devices: row
-            .devices
-            .or_empty()
-            .iter()
-            .chain(&row.device_info.0)
-            .map(device)
-            .collect(),
+        devices,
         share_name: row.share_name.text(),
         version_count: row.version_count.int(),
         versions,
@@ -160,27 +180,35 @@ pub(super) fn task(row: &TaskRow) -> Option<Task> {
         status: row.status.text(),
         target_status: row.target_status.text(),
         progress: row.progress.0.as_ref().and_then(progress),
-        last_result: row.last_result.0.as_ref().and_then(result),
+        last_result: row.last_result.0.and_then(Row::convert),
     })
 }
 
-fn device(row: &DeviceRow) -> Device {
-    Device {
-        id: row.device_id.int(),
-        host_name: row.host_name.text().unwrap_or_default(),
-        os_name: row.os_name.text(),
+impl Row for DeviceRow {
+    type Value = Device;
+
+    fn convert(self) -> Option<Device> {
+        Some(Device {
+            id: self.device_id.int(),
+            host_name: self.host_name.text().unwrap_or_default(),
+            os_name: self.os_name.text(),
+        })
     }
 }
 
-pub(super) fn version(row: &VersionRow) -> Option<Version> {
-    Some(Version {
-        id: row.version_id.int()?,
-        status: row.status.int(),
-        time_start: row.time_start.seconds(),
-        time_end: row.time_end.seconds(),
-        locked: row.locked.flag().unwrap_or(false),
-        used_size: row.used_size.uint(),
-    })
+impl Row for VersionRow {
+    type Value = Version;
+
+    fn convert(self) -> Option<Version> {
+        Some(Version {
+            id: self.version_id.int()?,
+            status: self.status.int(),
+            time_start: self.time_start.seconds(),
+            time_end: self.time_end.seconds(),
+            locked: self.locked.flag().unwrap_or(false),
+            used_size: self.used_size.uint(),
+        })
+    }
 }
 
 fn progress(part: &ProgressPart) -> Option<Progress> {
@@ -206,35 +234,33 @@ fn progress(part: &ProgressPart) -> Option<Progress> {
     (!idle).then_some(progress)
 }
 
-pub(super) fn result(part: &ResultPart) -> Option<ResultRow> {
-    let devices = part
-        .task_config
-        .0
-        .as_ref()
-        .map_or(&[][..], |config| config.device_list.or_empty());
-    Some(ResultRow {
-        result_id: ResultId(part.result_id.int()?),
-        activity_uuid: part.activity_uuid.text(),
-        task_id: part.task_id.int().map(TaskId),
-        task_name: part.task_name.text(),
-        backup_type: part.backup_type.int(),
-        job_action: part.job_action.int()?,
-        status: part.status.int()?,
-        time_start: part.time_start.seconds(),
-        time_end: part.time_end.seconds(),
-        success_count: part.success_count.int(),
-        warning_count: part.warning_count.int(),
-        error_count: part.error_count.int(),
-        none_count: part.none_count.int(),
-        transferred_bytes: part.transfered_bytes.uint().or(part.transferred_bytes.uint()),
-        devices: devices
-            .iter()
-            .map(|row| ResultDevice {
-                id: row.device_id.int(),
-                host_name: row.host_name.text().unwrap_or_default(),
-            })
-            .collect(),
-    })
+impl Row for ResultPart {
+    type Value = ResultRow;
+
+    fn convert(self) -> Option<ResultRow> {
+        let devices = self
+            .task_config
+            .0
+            .map(|config| config.device_list.or_empty())
+            .unwrap_or_default();
+        Some(ResultRow {
+            result_id: ResultId(self.result_id.int()?),
+            activity_uuid: self.activity_uuid.text(),
+            task_id: self.task_id.int().map(TaskId),
+            task_name: self.task_name.text(),
+            backup_type: self.backup_type.int(),
+            job_action: self.job_action.int()?,
+            status: self.status.int()?,
+            time_start: self.time_start.seconds(),
+            time_end: self.time_end.seconds(),
+            success_count: self.success_count.int(),
+            warning_count: self.warning_count.int(),
+            error_count: self.error_count.int(),
+            none_count: self.none_count.int(),
+            transferred_bytes: self.transfered_bytes.uint().or(self.transferred_bytes.uint()),
+            devices: devices.into_iter().map(ResultDevice::from).collect(),
+        })
+    }
 }
 
 /// One row: the fields of the job are in `job`, or at the top.
@@ -284,18 +310,29 @@ pub(super) struct LogPart {
     task_id: Scalar,
 }
 
-pub(super) fn log_row(row: &LogPart) -> Option<LogRow> {
-    Some(LogRow {
-        log_type: row.log_type.int()?,
-        log_time: row.log_time.int(),
-        task_id: row.task_id.int().map(TaskId),
-    })
+impl Row for LogPart {
+    type Value = LogRow;
+
+    fn convert(self) -> Option<LogRow> {
+        Some(LogRow {
+            log_type: self.log_type.int()?,
+            log_time: self.log_time.int(),
+            task_id: self.task_id.int().map(TaskId),
+        })
+    }
 }
 
-pub(super) fn activity(row: &ActivityRow) -> Activity {
-    let nothing = JobPart::default();
-    let job = row.job.0.as_ref().unwrap_or(&nothing);
-    let task = row.task.0.as_ref().unwrap_or(&nothing);
+impl Row for ActivityRow {
+    type Value = Activity;
+
+    fn convert(self) -> Option<Activity> {
+        Some(activity(self))
+    }
+}
+
+fn activity(row: ActivityRow) -> Activity {
+    let job = row.job.0.unwrap_or_default();
+    let task = row.task.0.unwrap_or_default();
     Activity {
         task_id: job
             .task_id
