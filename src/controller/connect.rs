@@ -88,6 +88,7 @@ pub async fn connect<C: Cluster>(
         let client = Client::new(endpoint, credentials)
             .map_err(|error| problem(&error))?
             .on(ctx.machine.clock, ctx.machine.carrier.clone())
+            .with_codes(ctx.machine.codes.clone())
             .with_observer(ctx.metrics.observer(server));
         memory.connection = Some(Connection {
             client,

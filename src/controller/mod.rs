@@ -37,7 +37,7 @@ use crate::{
     act::Fence,
     api::{BackupServer, BackupTask},
     clock::Clock,
-    nas::SharedCarrier,
+    nas::{OneTimeCodes, SharedCarrier},
     telemetry::Metrics,
 };
 use cluster::Cluster;
@@ -69,6 +69,8 @@ pub struct Machine {
     pub carrier: Option<SharedCarrier>,
     /// Makes identities that no other process makes.
     pub identity: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The one-time codes that are spent.
+    pub codes: OneTimeCodes,
 }
 
 impl Default for Machine {
@@ -77,6 +79,7 @@ impl Default for Machine {
             clock: Clock::system(),
             carrier: None,
             identity: Arc::new(|| uuid::Uuid::new_v4().to_string()),
+            codes: OneTimeCodes::default(),
         }
     }
 }

@@ -42,6 +42,7 @@ pub async fn begin<C: Cluster>(
         .filter(|live| live.uid() == server.uid())
         .ok_or_else(|| "the BackupServer does not exist any more".to_owned())?;
     let tasks = tasks.map_err(|error| error.to_string())?;
+    ctx.machine.codes.begin_reign(reign, ctx.now());
     memory.begin_reign();
     connect::forget_refusal(&live, memory).await;
     for task in tasks.into_iter().filter(|task| is_of(task, server)) {

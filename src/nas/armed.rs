@@ -24,10 +24,12 @@ use super::answer::{Answer, Exchange, UnknownWhy, classify_mutation};
 use super::carrier::{Carried, SharedCarrier};
 use super::client::{Client, ENTRY};
 use super::error::{Call, Cause, Error};
-use super::request::Mutation;
+use super::request::Request;
 use super::session::Session;
 use super::tls::certificate_fault;
 use super::transport::{FORM, MAX_ANSWER, TOKEN_HEADER};
+use super::visible::Value;
+use super::wire;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -39,7 +41,7 @@ type Io = TokioIo<Box<dyn Stream>>;
 pub struct Armed {
     client: Client,
     session: Arc<Session>,
-    mutation: Mutation,
+    request: Request,
     way: Way,
 }
 
@@ -50,7 +52,7 @@ enum Way {
 }
 
 struct Socket {
-    request: http::Request<Full<Bytes>>,
+    http: http::Request<Full<Bytes>>,
     sender: SendRequest<Full<Bytes>>,
     connection: Connection<Io, Full<Bytes>>,
 }
@@ -59,7 +61,7 @@ impl std::fmt::Debug for Armed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Armed")
-            .field("mutation", &self.mutation)
+            .field("call", &self.request.call)
             .finish_non_exhaustive()
     }
 }
@@ -71,20 +73,36 @@ impl Armed {
     /// A crash in here leaves it unknown whether the NAS took the call; the intent that was recorded before tells the
     /// next pass to look for evidence.
     pub async fn send(self, deadline: Duration) -> Answer {
+        self.exchange(deadline).await.0
+    }
+
+    /// The same, with the data of an answer that says success, as a tree without secrets.
+    pub async fn send_for_data(self, deadline: Duration) -> (Answer, Option<Value>) {
+        let (answer, received) = self.exchange(deadline).await;
+        let data = match received {
+            Received::Reply { status: 200, body } if answer == Answer::Applied => {
+                wire::visible(&body).ok().flatten()
+            }
+            _ => None,
+        };
+        (answer, data)
+    }
+
+    async fn exchange(self, deadline: Duration) -> (Answer, Received) {
         let Self {
             client,
             session,
-            mutation,
+            request,
             way,
         } = self;
         if deadline.is_zero() {
-            return Answer::NotSent;
+            return (Answer::NotSent, Received::NotWritten);
         }
         let started = Instant::now();
         let received = match way {
             Way::Socket(socket) => tokio::time::timeout(deadline, socket.exchange()).await,
             Way::Carried(carrier) => {
-                let form = mutation.request().body(Some(&session.sid));
+                let form = request.body(Some(&session.sid));
                 let token = session.token.as_ref().and_then(|token| token.to_str().ok());
                 let answer = carrier.carry(ENTRY, form, token.map(str::to_owned));
                 let exchange = async { answer.await.map_or(Received::Broken, Received::of) };
@@ -96,19 +114,19 @@ impl Armed {
         if let Answer::Session { code } = answer {
             client.drop_session(&session, code);
         }
-        client.observe(mutation.call(), outcome(answer), started);
-        answer
+        client.observe(request.call, outcome(answer), started);
+        (answer, received)
     }
 }
 
 impl Socket {
     async fn exchange(self) -> Received {
         let Self {
-            request,
+            http,
             mut sender,
             connection,
         } = self;
-        let response = sender.try_send_request(request);
+        let response = sender.try_send_request(http);
         let exchange = drive(connection, async {
             match response.await {
                 Ok(response) => collect(response).await,
@@ -214,14 +232,14 @@ async fn drive<T>(connection: Connection<Io, Full<Bytes>>, work: impl Future<Out
     .await
 }
 
-/// Opens a new connection for `mutation`, within the request timeout.
-pub(super) async fn open(client: Client, session: Arc<Session>, mutation: Mutation) -> Result<Armed, Error> {
-    let (call, after, started) = (mutation.call(), client.request_timeout(), Instant::now());
+/// Opens a new connection for `request`, within the request timeout.
+pub(super) async fn open(client: Client, session: Arc<Session>, request: Request) -> Result<Armed, Error> {
+    let (call, after, started) = (request.call, client.request_timeout(), Instant::now());
     if let Some(carrier) = client.carrier().cloned() {
         return Ok(Armed {
             client,
             session,
-            mutation,
+            request,
             way: Way::Carried(carrier),
         });
     }
@@ -232,13 +250,13 @@ pub(super) async fn open(client: Client, session: Arc<Session>, mutation: Mutati
     };
     match opened {
         Ok((sender, connection)) => {
-            let request = request(&url, &session, mutation)?;
+            let http = message(&url, &session, &request)?;
             Ok(Armed {
                 client,
                 session,
-                mutation,
+                request,
                 way: Way::Socket(Box::new(Socket {
-                    request,
+                    http,
                     sender,
                     connection,
                 })),
@@ -304,22 +322,22 @@ async fn connect(
         .map_err(|error| unreachable(&error))
 }
 
-fn request(url: &Url, session: &Session, mutation: Mutation) -> Result<http::Request<Full<Bytes>>, Error> {
+fn message(url: &Url, session: &Session, request: &Request) -> Result<http::Request<Full<Bytes>>, Error> {
     let host = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (host, _) => host.unwrap_or_default().to_owned(),
     };
-    let mut request = http::Request::post(url.path())
+    let mut message = http::Request::post(url.path())
         .header(HOST, host)
         .header(USER_AGENT, concat!("abb-operator/", env!("CARGO_PKG_VERSION")))
         .header(CONTENT_TYPE, FORM)
         .header(ACCEPT_ENCODING, "identity")
         .header(CONNECTION, "close");
     if let Some(token) = &session.token {
-        request = request.header(TOKEN_HEADER, token);
+        message = message.header(TOKEN_HEADER, token);
     }
-    let body = mutation.request().body(Some(&session.sid));
-    request
+    let body = request.body(Some(&session.sid));
+    message
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| Error::Configuration {
             what: format!("the request cannot be built: {error}"),

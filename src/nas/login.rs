@@ -1,7 +1,5 @@
 //! The parts of a login that need no network: where to send it, in which version, and its fields.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use secrecy::{ExposeSecret, SecretString};
 use totp_rs::{Secret, Totp};
 
@@ -12,9 +10,6 @@ use super::settings::{Credentials, RememberedDevice};
 
 /// The name of the session at the NAS. Active Backup accepts any.
 const SESSION_NAME: &str = "ActiveBackup";
-
-/// The seconds that a one-time code is good for.
-const OTP_STEP: u64 = 30;
 
 /// Where `SYNO.API.Auth` is served, and in which version it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,23 +72,6 @@ pub(super) fn totp(seed: &SecretString) -> Result<Totp, Error> {
     }
     // Seeds shorter than the standard wants are in use; SHA-1, six digits and 30 seconds are the defaults.
     Ok(totp_rs::Builder::new().with_secret(secret).build_noncompliant())
-}
-
-/// Seconds since 1970.
-pub(super) fn unix_now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs())
-}
-
-/// The step that a moment lies in. DSM takes the code of a step once.
-pub(super) fn otp_step(unix_seconds: u64) -> u64 {
-    unix_seconds / OTP_STEP
-}
-
-/// Seconds until the step after `step` starts.
-pub(super) fn seconds_until_after(step: u64, unix_seconds: u64) -> u64 {
-    ((step + 1) * OTP_STEP).saturating_sub(unix_seconds)
 }
 
 /// The login. `otp_code` is the code of this moment.
@@ -198,14 +176,6 @@ mod tests {
         for bad in ["", "  ", "not base32 at all!", "0189"] {
             assert!(super::totp(&SecretString::from(bad)).is_err(), "{bad}");
         }
-        assert_eq!(
-            (
-                otp_step(59),
-                seconds_until_after(1, 59),
-                seconds_until_after(1, 60)
-            ),
-            (1, 1, 0)
-        );
     }
 
     #[test]

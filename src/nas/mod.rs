@@ -12,13 +12,17 @@
 
 mod answer;
 mod armed;
+mod call;
 mod carrier;
 mod client;
 mod code;
+mod codes;
 mod error;
 mod lenient;
 mod login;
+pub mod methods;
 mod model;
+mod records;
 mod request;
 mod session;
 mod settings;
@@ -32,14 +36,22 @@ mod tests;
 
 pub use answer::{Answer, Exchange, UnknownWhy, classify_mutation};
 pub use armed::Armed;
+pub use call::Invocation;
 pub use carrier::{Carried, Carrier, SharedCarrier};
 pub use client::{CallRecord, Client, Observer, Read};
 pub use code::{Context, Meaning};
+pub use codes::OneTimeCodes;
 pub use error::{Call, Error};
 pub use model::{
     Activity, ActivityList, ApiEntry, Catalogue, Device, DeviceTask, DeviceTaskList, DsmInfo, LogPage,
     LogRow, Progress, ResultDevice, ResultId, ResultPage, ResultRow, Task, TaskId, TaskList, UniqueKey,
     Version, VersionList, job_action, log_type, status,
 };
-pub use request::{ListResults, ListTasks, Mutation};
+pub use records::{DetailRow, DeviceRecord, Open, OpenList, Package, Part, Setting, Transfer};
+pub use request::siblings::{DeleteVersions, DeviceFilter, ListDevices, ListResultDetail, ListTransfers};
+pub use request::tasks::{
+    CancelWaiting, CheckFolder, CreateTask, CreateVm, DefaultTaskName, Extra, RetentionPolicy, Schedule,
+    SetTasks, VirtualMachine, VmCheck,
+};
+pub use request::{ListResults, ListTasks, Mutation, TaskFilter};
 pub use settings::{Credentials, Endpoint, RememberedDevice, Trust, parse_fingerprint};

@@ -3,11 +3,16 @@
 //! Routing fields go raw; every other value is JSON text, as DSM's own interface sends it. Active Backup is always
 //! asked at version 1: the catalogue offers 2, where the same methods answer error 103.
 
+use std::borrow::Cow;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::error::Call;
 use super::model::TaskId;
+
+pub mod siblings;
+pub mod tasks;
 
 const TASK: &str = "SYNO.ActiveBackup.Task";
 
@@ -16,7 +21,7 @@ const TASK: &str = "SYNO.ActiveBackup.Task";
 pub(super) struct Request {
     pub(super) call: Call,
     pub(super) version: i64,
-    pub(super) fields: Vec<(&'static str, Value)>,
+    pub(super) fields: Vec<(Cow<'static, str>, Value)>,
 }
 
 /// The text of a field.
@@ -36,12 +41,25 @@ impl Request {
     }
 
     pub(super) fn plain(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.fields.push((name, Value::Plain(value.into())));
+        self.fields.push((name.into(), Value::Plain(value.into())));
+        self
+    }
+
+    /// One field per member of a serialised struct, each as JSON text, in the order of their names.
+    pub(super) fn members(mut self, parameters: &impl Serialize) -> Self {
+        // Structs of texts, numbers, lists and trees always serialise; their keys are texts.
+        if let Ok(serde_json::Value::Object(members)) = serde_json::to_value(parameters) {
+            self.fields.extend(
+                members
+                    .into_iter()
+                    .map(|(name, value)| (name.into(), Value::Plain(value.to_string()))),
+            );
+        }
         self
     }
 
     pub(super) fn secret(mut self, name: &'static str, value: &SecretString) -> Self {
-        self.fields.push((name, Value::Secret(value.clone())));
+        self.fields.push((name.into(), Value::Secret(value.clone())));
         self
     }
 
@@ -74,10 +92,10 @@ impl Request {
 }
 
 /// What `Task.list` loads. The default loads the bare rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[allow(
     clippy::struct_excessive_bools,
-    reason = "these are the four switches of the remote method"
+    reason = "these are the switches of the remote method"
 )]
 pub struct ListTasks {
     /// Adds `last_result` to each row.
@@ -88,12 +106,44 @@ pub struct ListTasks {
     pub load_status: bool,
     /// Adds versions and their count; heavy.
     pub load_versions: bool,
+    /// Adds the state of verification to each version.
+    pub load_verify_status: bool,
     /// Only this task.
     pub task_id: Option<TaskId>,
+    /// Only these tasks.
+    pub filter: TaskFilter,
     /// Rows to skip.
     pub offset: Option<u64>,
     /// Rows at most.
     pub limit: Option<u64>,
+    /// What nobody has published.
+    pub extra: tasks::Extra,
+}
+
+/// Which tasks `Task.list` gives, besides [`ListTasks::task_id`] (dsm-api-facts 3.1, "filter keys seen").
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct TaskFilter {
+    /// Tasks with this device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<i64>,
+    /// Tasks of this kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_type: Option<i64>,
+    /// `backingup`, `waiting`, `deleting` or `unscheduled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Last backup not older, seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_timestamp: Option<i64>,
+    /// Last backup not newer, seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_timestamp: Option<i64>,
+    /// Part of the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_word: Option<String>,
+    /// What nobody has published.
+    #[serde(flatten)]
+    pub extra: tasks::Extra,
 }
 
 impl ListTasks {
@@ -104,16 +154,33 @@ impl ListTasks {
             ("load_devices", self.load_devices),
             ("load_status", self.load_status),
             ("load_versions", self.load_versions),
+            ("load_verify_status", self.load_verify_status),
         ] {
             if wanted {
                 request = request.plain(name, "true");
             }
         }
-        let filter = self.task_id.map(|TaskId(id)| format!("{{\"task_id\":{id}}}"));
         request
-            .optional("filter", filter)
+            .optional("filter", self.filter())
             .optional("offset", self.offset)
             .optional("limit", self.limit)
+            .members(&self.extra)
+    }
+
+    fn filter(&self) -> Option<String> {
+        #[derive(Serialize)]
+        struct Filter<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            task_id: Option<i64>,
+            #[serde(flatten)]
+            filter: &'a TaskFilter,
+        }
+        let filter = Filter {
+            task_id: self.task_id.map(|TaskId(id)| id),
+            filter: &self.filter,
+        };
+        // Numbers, texts and trees always serialise; an empty filter is left out.
+        serde_json::to_string(&filter).ok().filter(|text| text != "{}")
     }
 }
 
@@ -253,102 +320,4 @@ pub(super) fn api_info(query: &str) -> Request {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_of_every_request() {
-        let everything = ListTasks {
-            load_result: true,
-            load_devices: true,
-            load_status: true,
-            load_versions: true,
-            task_id: Some(TaskId(5)),
-            offset: Some(0),
-            limit: Some(100),
-        };
-        let results = ListResults {
-            task_id: Some(TaskId(5)),
-            job_action: vec![1],
-            status: Some(2),
-            from_timestamp: Some(10),
-            to_timestamp: Some(20),
-            offset: Some(0),
-            limit: Some(50),
-        };
-        let several = ListResults {
-            job_action: vec![1, 65_536],
-            ..ListResults::default()
-        };
-        for (request, body) in [
-            (
-                ListTasks::default().request(),
-                "api=SYNO.ActiveBackup.Task&version=1&method=list",
-            ),
-            (
-                everything.request(),
-                "api=SYNO.ActiveBackup.Task&version=1&method=list&load_result=true&load_devices=true\
-                 &load_status=true&load_versions=true&filter=%7B%22task_id%22%3A5%7D&offset=0&limit=100",
-            ),
-            (
-                list_with_device(),
-                "api=SYNO.ActiveBackup.Task&version=1&method=list_with_device",
-            ),
-            (
-                list_log(TaskId(5), 10, 50),
-                "api=SYNO.ActiveBackup.Log&version=1&method=list_log&task_id=5&\
-                 filter=%7B%22from_timestamp%22%3A10%7D&offset=0&limit=50",
-            ),
-            (
-                ListResults::default().request(),
-                "api=SYNO.ActiveBackup.Log&version=1&method=list_result",
-            ),
-            (
-                results.request(),
-                "api=SYNO.ActiveBackup.Log&version=1&method=list_result&task_id=5&filter=%7B%22status%22%3A2\
-                 %2C%22job_action%22%3A1%2C%22from_timestamp%22%3A10%2C%22to_timestamp%22%3A20%7D&offset=0&limit=50",
-            ),
-            (
-                several.request(),
-                "api=SYNO.ActiveBackup.Log&version=1&method=list_result\
-                 &filter=%7B%22job_action%22%3A%5B1%2C65536%5D%7D",
-            ),
-            (
-                list_versions(TaskId(7)),
-                "api=SYNO.ActiveBackup.Version&version=1&method=list&task_id=7",
-            ),
-            (
-                list_activity(),
-                "api=SYNO.ActiveBackup.Overview&version=1&method=list_activity",
-            ),
-            (dsm_info(), "api=SYNO.DSM.Info&version=2&method=getinfo"),
-            (
-                api_info("all"),
-                "api=SYNO.API.Info&version=1&method=query&query=all",
-            ),
-            (
-                Mutation::Backup(TaskId(5)).request(),
-                "api=SYNO.ActiveBackup.Task&version=1&method=backup&task_ids=%5B5%5D&trigger_type=1",
-            ),
-            (
-                Mutation::Cancel(TaskId(5)).request(),
-                "api=SYNO.ActiveBackup.Task&version=1&method=cancel&task_ids=%5B5%5D",
-            ),
-            (
-                Mutation::Remove(TaskId(5)).request(),
-                "api=SYNO.ActiveBackup.Task&version=1&method=remove&task_ids=%5B5%5D",
-            ),
-        ] {
-            assert_eq!(request.body(None), body);
-        }
-    }
-
-    #[test]
-    fn the_session_goes_into_the_body() {
-        let sid = SecretString::from("a&b=c");
-        assert_eq!(
-            list_activity().body(Some(&sid)),
-            "api=SYNO.ActiveBackup.Overview&version=1&method=list_activity&_sid=a%26b%3Dc"
-        );
-    }
-}
+mod tests;

@@ -6,9 +6,11 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::HeaderValue;
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use super::code::{Context, Meaning};
 use super::error::{Call, Error};
@@ -19,8 +21,13 @@ pub(super) struct Session {
     pub(super) sid: SecretString,
     /// Marked sensitive, so it is in no log of headers.
     pub(super) token: Option<HeaderValue>,
+    opened: Instant,
     facts: Mutex<Facts>,
 }
+
+/// How long an error 105 counts as one about rights. Rights given meanwhile may need another login to show; one an hour
+/// harms nobody.
+const RIGHTS_HOLD: Duration = Duration::from_secs(3600);
 
 #[derive(Default)]
 struct Facts {
@@ -46,6 +53,7 @@ impl Session {
         Self {
             sid,
             token,
+            opened: Instant::now(),
             facts: Mutex::new(facts),
         }
     }
@@ -55,7 +63,7 @@ impl Session {
     }
 
     pub(super) fn permission_is_final(&self) -> bool {
-        lock(&self.facts).permission_is_final
+        lock(&self.facts).permission_is_final && self.opened.elapsed() < RIGHTS_HOLD
     }
 
     /// Whether `code` says that this session is over and another login may help. `opened_for_this` is true where this
@@ -69,7 +77,8 @@ impl Session {
         }
         let mut facts = lock(&self.facts);
         facts.permission_is_final |= opened_for_this;
-        !facts.permission_is_final || facts.allowed.contains(&call)
+        let holds = facts.permission_is_final && self.opened.elapsed() < RIGHTS_HOLD;
+        !holds || facts.allowed.contains(&call)
     }
 }
 
@@ -89,7 +98,6 @@ struct State {
     /// Logins that succeeded.
     opened: u64,
     last_failure: Option<Error>,
-    last_otp_step: Option<u64>,
 }
 
 impl Sessions {
@@ -163,14 +171,6 @@ impl Sessions {
 
     pub(super) fn keep_route(&self, route: Result<Route, &'static str>) {
         lock(&self.state).route = Some(route);
-    }
-
-    pub(super) fn last_otp_step(&self) -> Option<u64> {
-        lock(&self.state).last_otp_step
-    }
-
-    pub(super) fn note_otp_step(&self, step: u64) {
-        lock(&self.state).last_otp_step = Some(step);
     }
 }
 

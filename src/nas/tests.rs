@@ -612,7 +612,7 @@ async fn a_connection_closed_before_the_call_sends_nothing() {
     let elsewhere = Client::new(endpoint, credentials()).unwrap();
     let session = Arc::new(session::Session::new(SecretString::from("s"), None, false));
     let mutation = Mutation::Backup(TaskId(5));
-    let armed = armed::open(elsewhere, Arc::clone(&session), mutation)
+    let armed = armed::open(elsewhere, Arc::clone(&session), mutation.request())
         .await
         .unwrap();
     let (tcp, _) = listener.accept().await.unwrap();
@@ -656,7 +656,7 @@ async fn trust_decides_for_reads_and_mutations() {
         assert_eq!(client.api_info().await.unwrap_err().label(), label);
         if trust != Trust::Plaintext {
             let session = Arc::new(session::Session::new(SecretString::from("s"), None, false));
-            let error = armed::open(client, session, Mutation::Backup(TaskId(1)))
+            let error = armed::open(client, session, Mutation::Backup(TaskId(1)).request())
                 .await
                 .unwrap_err();
             assert_eq!(error.label(), label);

@@ -6,7 +6,9 @@
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number};
+
+pub use serde_json::Value;
 
 /// Parts of the names of fields that hold secrets, in lower case: `agent_token`, `login_password`, `mssql_password`,
 /// `oracle_password` (dsm-api-facts 3.1), and their like in answers that nobody has published.

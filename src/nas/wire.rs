@@ -14,8 +14,12 @@ use super::model::{
     ActivityList, ApiEntry, Catalogue, DeviceTaskList, DsmInfo, LogPage, ResultPage, TaskList, VersionList,
 };
 use super::visible::Visible;
+pub use open::{
+    compound, detail_list, device_list, open_task_list, package_list, setting_list, transfer_list,
+};
 use rows::{ActivityRow, DeviceTaskRow, LogPart, ResultPart, TaskRow, VersionRow};
 
+mod open;
 mod rows;
 
 /// Why an answer holds no value.

@@ -330,6 +330,7 @@ impl World {
                     state.identities += 1;
                     format!("i{}", state.identities)
                 }),
+                ..Machine::default()
             },
         };
         tokio::join!(self.contend(process, fence), self.passes(process, &context));

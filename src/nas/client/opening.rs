@@ -84,19 +84,15 @@ impl Client {
         route.map_err(|what| unexpected(request.call, what))
     }
 
-    /// The code of this moment. DSM takes each code once, so a second login within 30 seconds waits for the next one.
+    /// The code of this moment. DSM takes each code once, so a login waits for the next one where this may be spent.
     async fn otp_code(&self) -> Option<SecretString> {
         let totp = self.shared.totp.as_ref()?;
-        let sessions = &self.shared.sessions;
-        if let Some(used) = sessions.last_otp_step() {
-            let wait = login::seconds_until_after(used, login::unix_now());
-            // More than a step means that the clock was set back: waiting would not be bounded.
-            if (1..=30).contains(&wait) {
-                tokio::time::sleep(Duration::from_secs(wait)).await;
-            }
+        let seed = self.shared.credentials.otp_secret.as_ref()?;
+        while let Err(seconds) = self.codes.spend(seed, self.clock.now()) {
+            tracing::info!(seconds, "waiting for the next one-time code");
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
         }
-        let now = login::unix_now();
-        sessions.note_otp_step(login::otp_step(now));
+        let now = u64::try_from(self.clock.now().as_second()).unwrap_or_default();
         Some(SecretString::from(totp.generate(now).to_string()))
     }
 }

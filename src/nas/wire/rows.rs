@@ -10,6 +10,28 @@ use crate::nas::model::{
     UniqueKey, Version,
 };
 
+/// The fields of a row of tasks that have types.
+pub(super) const TASK_FIELDS: &[&str] = &[
+    "task_id",
+    "task_name",
+    "unikey",
+    "unique_id",
+    "backup_type",
+    "source_type",
+    "device_count",
+    "devices",
+    "device_info",
+    "share_name",
+    "version_count",
+    "versions",
+    "next_trigger_time",
+    "allow_manual_backup",
+    "status",
+    "target_status",
+    "progress",
+    "last_result",
+];
+
 #[derive(Deserialize)]
 pub(super) struct TaskRow {
     #[serde(default)]
