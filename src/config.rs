@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
 
 use crate::{api::GoDuration, telemetry::LogFormat};
 
@@ -26,6 +27,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Show a whole run with everything embedded: no cluster, no NAS, nothing to configure.
     Demo(DemoArgs),
+    /// Call one method of a NAS's Active Backup API.
+    Call(Box<CallArgs>),
 }
 
 /// Arguments of `run`.
@@ -139,6 +142,133 @@ pub struct DemoArgs {
     /// Namespace for the example manifests, with --cluster; the kubeconfig's own by default.
     #[arg(long, value_name = "NS", requires = "cluster")]
     pub namespace: Option<String>,
+}
+
+/// Which NAS, and whom to be there. Secrets come from files or from the environment, never from arguments, which every
+/// user of a machine can read.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "NAS")]
+pub struct NasArgs {
+    /// The NAS, such as `https://nas.example:5001`.
+    #[arg(long, value_name = "URL", env = "ABB_NAS_URL")]
+    pub url: Option<url::Url>,
+    /// The account.
+    #[arg(long, value_name = "NAME", env = "ABB_NAS_USERNAME")]
+    pub username: Option<String>,
+    /// File that holds the password; or set `ABB_NAS_PASSWORD`.
+    #[arg(long, value_name = "FILE", env = "ABB_NAS_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+    #[arg(
+        long,
+        hide = true,
+        env = "ABB_NAS_PASSWORD",
+        hide_env_values = true,
+        conflicts_with = "password_file"
+    )]
+    password_from_environment: Option<SecretString>,
+    /// File that holds the base32 seed of the second factor; or set `ABB_NAS_OTP_SECRET`.
+    #[arg(long, value_name = "FILE", env = "ABB_NAS_OTP_SECRET_FILE")]
+    pub otp_secret_file: Option<PathBuf>,
+    #[arg(
+        long,
+        hide = true,
+        env = "ABB_NAS_OTP_SECRET",
+        hide_env_values = true,
+        conflicts_with = "otp_secret_file"
+    )]
+    otp_secret_from_environment: Option<SecretString>,
+    /// PEM file of the authority that signed the certificate of the NAS; the system's by default.
+    #[arg(long, value_name = "FILE", env = "ABB_NAS_CA_FILE", group = "trust")]
+    pub ca_file: Option<PathBuf>,
+    /// SHA-256 of the certificate of the NAS, in hexadecimal.
+    #[arg(long, value_name = "SHA256", env = "ABB_NAS_FINGERPRINT", group = "trust")]
+    pub fingerprint: Option<String>,
+    /// Accept any certificate: no protection against a forged NAS.
+    #[arg(long, group = "trust")]
+    pub insecure_skip_verify: bool,
+    /// Accept an http URL: everybody on the way reads the password.
+    #[arg(long)]
+    pub allow_plaintext: bool,
+    /// Longest wait for an answer; a list of tasks may take six times as long.
+    #[arg(long, default_value = "20s", value_parser = duration, value_name = "DURATION", env = "ABB_NAS_REQUEST_TIMEOUT")]
+    pub request_timeout: Duration,
+}
+
+impl NasArgs {
+    /// The password from the environment, and where else to look for it.
+    #[must_use]
+    pub fn password(&self) -> (Option<&SecretString>, Option<&PathBuf>) {
+        (
+            self.password_from_environment.as_ref(),
+            self.password_file.as_ref(),
+        )
+    }
+
+    /// The seed of the second factor, likewise.
+    #[must_use]
+    pub fn otp_secret(&self) -> (Option<&SecretString>, Option<&PathBuf>) {
+        (
+            self.otp_secret_from_environment.as_ref(),
+            self.otp_secret_file.as_ref(),
+        )
+    }
+}
+
+/// What to call.
+#[derive(Args, Clone, Debug)]
+pub struct MethodArgs {
+    /// `list` of SYNO.ActiveBackup.Task, `Log.list_result` of a sibling, or a full name such as SYNO.DSM.Info.getinfo.
+    #[arg(value_name = "METHOD", required_unless_present = "methods")]
+    pub method: Option<String>,
+    /// A parameter; repeatable. The value is JSON where it reads as JSON, else a string.
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    /// Version of the API; the one that is known to work by default.
+    #[arg(long, value_name = "N")]
+    pub api_version: Option<i64>,
+    /// Print the request, without credentials, and send nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Send it although it changes something, or although nobody knows what it does.
+    #[arg(long)]
+    pub yes: bool,
+    /// Print what is known of every method, and send nothing.
+    #[arg(long)]
+    pub methods: bool,
+}
+
+/// Arguments of `call`.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = CALL_HELP)]
+pub struct CallArgs {
+    /// The call.
+    #[command(flatten)]
+    pub method: MethodArgs,
+    /// The NAS.
+    #[command(flatten)]
+    pub nas: NasArgs,
+}
+
+/// What `call` prints below its flags.
+pub const CALL_HELP: &str = "\
+The data of the answer go to standard output as JSON; fields that hold secrets are left out. Exit codes: 0 the NAS
+answered success, 1 it did not or nobody knows, 3 the call is wrong or needs --yes.
+
+Examples:
+  abb-operator call list -p load_result=true
+  abb-operator call Log.list_result -p task_id=5 -p 'filter={\"job_action\":1}' -p limit=10
+  abb-operator call backup -p 'task_ids=[5]' -p trigger_type=1 --dry-run
+  abb-operator call backup -p 'task_ids=[5]' -p trigger_type=1 --yes
+  abb-operator call --methods";
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = GoDuration::try_from(text.to_owned())
+        .map_err(|error| error.to_string())?
+        .get();
+    if duration < Duration::from_secs(1) {
+        return Err("must be at least 1s".to_owned());
+    }
+    Ok(duration)
 }
 
 fn lease_duration(text: &str) -> Result<Duration, String> {

@@ -1,7 +1,9 @@
 //! The commands. Each takes its arguments as typed and says what went wrong in one line: what, where, remedy.
 
+mod call;
 mod crd;
 mod demo;
+mod nas;
 mod operate;
 mod simulate;
 
@@ -9,14 +11,31 @@ use std::process::ExitCode;
 
 use crate::config::{Cli, Command};
 
+/// Bad usage or input (contract, "Exit codes").
+const BAD_USAGE: u8 = 3;
+
 /// Why a command failed, for people.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
+#[error("{text}")]
+pub struct Failure {
+    text: String,
+    exit_code: u8,
+}
 
 impl Failure {
     fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+        Self {
+            text: what.into(),
+            exit_code: 1,
+        }
+    }
+
+    /// The arguments or the files given are wrong.
+    fn usage(what: impl Into<String>) -> Self {
+        Self {
+            text: what.into(),
+            exit_code: BAD_USAGE,
+        }
     }
 
     fn because(what: &str, error: &dyn std::error::Error) -> Self {
@@ -29,23 +48,24 @@ impl Failure {
             }
             source = cause.source();
         }
-        Self(text)
+        Self::new(text)
     }
 }
 
-/// Runs a command; exit codes as in the contract (0 done, 1 failed; bad usage is 3 and clap's to say).
+/// Runs a command; exit codes as in the contract (0 done, 1 failed, 3 bad usage or input).
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Run(args) => Box::pin(operate::run(args)).await,
         Command::Crd(args) => crd::run(&args),
         Command::Simulate(args) => simulate::run(args).await,
         Command::Demo(args) => Box::pin(demo::run(args)).await,
+        Command::Call(args) => Box::pin(call::run(*args)).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
-            ExitCode::from(1)
+            ExitCode::from(failure.exit_code)
         }
     }
 }

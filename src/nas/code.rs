@@ -361,6 +361,121 @@ impl Meaning {
         }
     }
 
+    /// What to do about it, as an order to a person, lower case.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "correct username and password in the Secret",
+            Self::AccountDisabled => "enable the account in DSM (Control Panel, User & Group)",
+            Self::LoginNotPermitted => {
+                "allow the account to use DSM (Control Panel, User & Group, Applications)"
+            }
+            Self::SecondFactorRequired => {
+                "add the seed of the second factor as otp-secret, or use an account without one"
+            }
+            Self::SecondFactorWrong => {
+                "correct otp-secret, and compare the clocks of this machine and the NAS"
+            }
+            Self::SecondFactorEnforced => "set up the second factor for this account in DSM, or exempt it",
+            Self::PortalMismatch => "use the address of DSM itself, not that of an application portal",
+            Self::AddressBlocked => {
+                "remove the address from DSM's block list (Control Panel, Security, Protection), or wait until it runs out"
+            }
+            Self::AccountLocked => {
+                "wait until the lock ends, or unlock the account in DSM (Control Panel, Security, Account)"
+            }
+            Self::PasswordExpired | Self::PasswordExpiredForGood | Self::PasswordMustChange => {
+                "change the password of the account in DSM and in the Secret"
+            }
+            Self::PermissionDenied | Self::ApplicationDenied | Self::TaskDenied | Self::DelegationDenied => {
+                "put the account into the group administrators, or delegate Active Backup to it, and allow it the application"
+            }
+            Self::SessionTimeout | Self::SessionReplaced | Self::SessionUnknown => {
+                "use an account that nobody else logs in with; if this stays, check DSM's logout timer"
+            }
+            Self::SourceAddressChanged => {
+                "let all requests come from one address, or turn off DSM's check of it (Control Panel, Security)"
+            }
+            Self::ApiMissing => "install Active Backup for Business, or start it in DSM's Package Center",
+            Self::UpgradeInitialising | Self::UpgradeRunning => {
+                "wait until the upgrade of the package is over"
+            }
+            Self::UpgradeFailed => "repair Active Backup for Business in DSM's Package Center",
+            Self::MethodMissing | Self::VersionUnsupported => {
+                "compare the version of Active Backup for Business with the ones that are known to work, and report it"
+            }
+            Self::ActivationFailed | Self::LicenceMissing => {
+                "activate Active Backup for Business in its console"
+            }
+            Self::ParameterRejected => "correct the parameter",
+            Self::TaskMissing | Self::TaskOrDeviceMissing => "check that the task still exists on the NAS",
+            Self::OutsideBackupWindow | Self::BackupWindowDenies => {
+                "wait for the backup window of the task, or widen it in the console"
+            }
+            Self::DeviceOffline => "turn the device on and check its agent",
+            Self::DeviceBeingDeleted => "wait until the device is deleted",
+            Self::VersionLocked => "unlock the versions of the task in the console first",
+            Self::TaskNameInUse => "choose another name",
+            Self::JobMissing
+            | Self::JobConflict
+            | Self::ResourceLocked
+            | Self::LockedByBackup
+            | Self::LockedByRestore
+            | Self::LockedByDeletion
+            | Self::VerificationExists
+            | Self::DeletionExists
+            | Self::RestoreConflict
+            | Self::BackupConflict
+            | Self::RestoreExists
+            | Self::BackupExists
+            | Self::ServerInUse
+            | Self::FolderInUse
+            | Self::SourceInUse
+            | Self::StorageInUse => "wait until the other job is over",
+            Self::NoSpace | Self::QuotaExceeded => "make room on the NAS or raise the quota",
+            Self::StorageReadOnly
+            | Self::StorageBroken
+            | Self::StorageEncrypted
+            | Self::StorageExists
+            | Self::StorageTooNew
+            | Self::StorageVerificationFailed
+            | Self::FolderMissing
+            | Self::AclUnsupported
+            | Self::JobForbidden
+            | Self::MountFolderExists
+            | Self::RelinkFailed
+            | Self::VirtualMachineManagerConflict
+            | Self::DataCorrupt => "look at the storage of the task in the console",
+            Self::SystemBusy | Self::ServerTimeout | Self::UnknownError | Self::InternalError => {
+                "try again later; if it stays, look into the log of the package"
+            }
+            Self::InputOutputFailed | Self::DatabaseFailed | Self::SettingsUnavailable => {
+                "check the volume and the log of the NAS"
+            }
+            Self::CompoundFailed | Self::BatchFailed => "send the calls one by one",
+            Self::UploadRefused | Self::DemoSite => "use another NAS or account",
+            Self::UserInfoMissing
+            | Self::TemplateBroken
+            | Self::DirectoryUnreachable
+            | Self::ServerUnreachable
+            | Self::PathTooLong
+            | Self::SyslogInvalid
+            | Self::ImageBrowsingFailed
+            | Self::SshKeyRejected
+            | Self::HypervisorFailed
+            | Self::GuestSystemFailed
+            | Self::VerificationFailed
+            | Self::FileServerFailed
+            | Self::InstallerDownloadFailed
+            | Self::AddressInvalid
+            | Self::AgentFailed
+            | Self::DelegationRuleRejected => {
+                "look at the task and its log in the console of Active Backup for Business"
+            }
+            Self::Unnamed => "look into the log of the NAS, and report the code with the call",
+        }
+    }
+
     /// Whether the session is gone or was never there: 106, 107, 119, 150. Error 105 is a question of history, see
     /// `session`.
     #[must_use]

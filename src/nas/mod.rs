@@ -10,6 +10,7 @@
     allow(clippy::unwrap_used, reason = "a test that cannot go on has to panic")
 )]
 
+mod advice;
 mod answer;
 mod armed;
 mod call;
@@ -34,6 +35,7 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use advice::{explain, explain_answer};
 pub use answer::{Answer, Exchange, UnknownWhy, classify_mutation};
 pub use armed::Armed;
 pub use call::Invocation;

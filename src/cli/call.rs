@@ -1,0 +1,354 @@
+//! `call`: one call of any Active Backup method, for people. What changes something, and what nobody knows, needs their
+//! consent; what is printed holds no secret.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Failure, nas::client};
+use crate::{
+    config::{CallArgs, MethodArgs},
+    nas::{
+        Answer, Client, Extra, Invocation, explain, explain_answer,
+        methods::{self, Effect, Method},
+        visible::is_secret,
+    },
+};
+
+const FAMILY: &str = "SYNO.ActiveBackup.";
+
+/// Calls a method of the NAS that the flags name.
+pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
+    let CallArgs { method, nas } = args;
+    if method.methods {
+        print(&methods_table());
+        return Ok(());
+    }
+    let call = invocation(&method)?;
+    if method.dry_run {
+        let base = nas.url.as_ref().map_or("https://NAS:5001".to_owned(), address);
+        print(&dry_run(&call, &format!("{base}/webapi/entry.cgi")));
+        return Ok(());
+    }
+    consent(&call, method.yes)?;
+    let client = client(&nas)?;
+    carry_out(&client, &call, nas.request_timeout).await
+}
+
+/// Sends a call that was agreed to, prints what it gave, and ends the session.
+pub(super) async fn carry_out(client: &Client, call: &Invocation, deadline: Duration) -> Result<(), Failure> {
+    let done = if call.only_reads() {
+        match client.ask(call).await {
+            Ok(read) => Ok(read.value),
+            Err(error) => Err(Failure::new(explain(&client.address(), &error))),
+        }
+    } else {
+        match client.send(call, deadline).await {
+            Ok((Answer::Applied, data)) => Ok(data),
+            Ok((answer, _)) => Err(Failure::new(explain_answer(
+                &client.address(),
+                call.call(),
+                answer,
+            ))),
+            Err(error) => Err(Failure::new(explain(&client.address(), &error))),
+        }
+    };
+    client.logout().await;
+    let data = done?;
+    match &data {
+        Some(data) => print(&format!("{data:#}\n")),
+        None => eprintln!("the NAS answered success, without data"),
+    }
+    Ok(())
+}
+
+/// The call that the arguments name, checked against what is known of it.
+pub(super) fn invocation(args: &MethodArgs) -> Result<Invocation, Failure> {
+    let name = args.method.as_deref().unwrap_or_default();
+    let (api, method) = full_name(name);
+    let parameters = parameters(&args.params)?;
+    let known = methods::find(&api, &method);
+    if known.is_none() && !api.starts_with(FAMILY) {
+        return Err(Failure::usage(format!(
+            "{name:?} is no method of Active Backup: name one such as list, Log.list_result or \
+             SYNO.ActiveBackup.Version.list (--methods prints the known ones)"
+        )));
+    }
+    if let Some(known) = known {
+        check(known, &parameters)?;
+    }
+    Invocation::new(&api, &method, args.api_version, &parameters)
+        .map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// `list` is a method of tasks, `Log.list` of a sibling, `SYNO.…` says it all.
+fn full_name(name: &str) -> (String, String) {
+    match name.rsplit_once('.') {
+        None => (format!("{FAMILY}Task"), name.to_owned()),
+        Some((api, method)) if api.starts_with("SYNO.") => (api.to_owned(), method.to_owned()),
+        Some((api, method)) => (format!("{FAMILY}{api}"), method.to_owned()),
+    }
+}
+
+fn parameters(texts: &[String]) -> Result<Extra, Failure> {
+    let mut parameters = Extra::new();
+    for text in texts {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(Failure::usage(format!(
+                "--param {text:?} has no value: write NAME=VALUE, such as task_id=5"
+            )));
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        if parameters.insert(name.to_owned(), value).is_some() {
+            return Err(Failure::usage(format!("--param {name} is given twice")));
+        }
+    }
+    Ok(parameters)
+}
+
+/// Says at once what the NAS would answer with error 120.
+fn check(known: &Method, parameters: &Extra) -> Result<(), Failure> {
+    let call = known.call;
+    for parameter in known.parameters {
+        match parameters.get(parameter.name) {
+            None if parameter.required => {
+                return Err(Failure::usage(format!(
+                    "{call} needs the parameter {} ({}): add {}",
+                    parameter.name,
+                    parameter.kind.label(),
+                    example(parameter)
+                )));
+            }
+            Some(value) if !parameter.kind.admits(value) => {
+                return Err(Failure::usage(format!(
+                    "the parameter {} of {call} is of type {}, and {value} is not: write {}",
+                    parameter.name,
+                    parameter.kind.label(),
+                    example(parameter)
+                )));
+            }
+            _ => {}
+        }
+    }
+    for name in parameters.keys() {
+        if !known.parameters.iter().any(|parameter| parameter.name == name) {
+            eprintln!("warning: nobody has published a parameter {name:?} of {call}; it is sent as it is");
+        }
+    }
+    Ok(())
+}
+
+fn example(parameter: &methods::Parameter) -> String {
+    use methods::Kind;
+    let value = match parameter.kind {
+        Kind::Boolean => "true",
+        Kind::Integer => "5",
+        Kind::Text | Kind::Any => "TEXT",
+        Kind::Integers => "[5]",
+        Kind::Texts => "[\"TEXT\"]",
+        Kind::Objects => "[{}]",
+        Kind::Object => "{}",
+    };
+    format!("--param '{}={value}'", parameter.name)
+}
+
+/// Refuses what changes something or is not known, unless a person has agreed.
+pub(super) fn consent(call: &Invocation, agreed: bool) -> Result<(), Failure> {
+    let Some(known) = call.method() else {
+        return if agreed {
+            Ok(())
+        } else {
+            Err(Failure::usage(format!(
+                "nobody has published what {} does: add --yes to send it all the same",
+                call.call()
+            )))
+        };
+    };
+    if agreed || !known.needs_consent() {
+        return Ok(());
+    }
+    let does = match known.effect {
+        Effect::Reads => "is not known well enough",
+        Effect::Starts => "starts work on the NAS",
+        Effect::Stops => "ends work on the NAS",
+        Effect::Changes => "changes the NAS",
+        Effect::Destroys => "DESTROYS BACKUPS, and nothing brings them back",
+    };
+    Err(Failure::usage(format!(
+        "{} {does}. Unknown: {}. Add --yes to send it, or --dry-run to see it",
+        call.call(),
+        known.unknown
+    )))
+}
+
+/// The request as it would be sent, without credentials.
+pub(super) fn dry_run(call: &Invocation, address: &str) -> String {
+    let mut text = format!("POST {address}\nContent-Type: application/x-www-form-urlencoded\n\n");
+    for (name, value) in form_urlencoded::parse(call.form().as_bytes()) {
+        let value = if is_secret(&name) {
+            "REDACTED".into()
+        } else {
+            value
+        };
+        let _ = writeln!(text, "{name}={value}");
+    }
+    text.push_str("_sid=(of the session)\n");
+    text
+}
+
+fn address(url: &url::Url) -> String {
+    // A URL may hold a password, which is refused only when it is used.
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!(
+        "{}://{host}{port}{}",
+        url.scheme(),
+        url.path().trim_end_matches('/')
+    )
+}
+
+fn methods_table() -> String {
+    let mut text = String::new();
+    for method in methods::all() {
+        let parameters: Vec<String> = method
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let mark = if parameter.required { "!" } else { "" };
+                format!("{}{mark}", parameter.name)
+            })
+            .collect();
+        let _ = writeln!(
+            text,
+            "{} {}  {} ({}){}\n    parameters: {}",
+            method.call.api,
+            method.call.method,
+            method.effect.label(),
+            method.confidence.label(),
+            if method.needs_consent() {
+                ", needs --yes"
+            } else {
+                ""
+            },
+            if parameters.is_empty() {
+                "none".to_owned()
+            } else {
+                parameters.join(" ")
+            },
+        );
+        if !method.unknown.is_empty() {
+            let _ = writeln!(text, "    unknown: {}", method.unknown);
+        }
+    }
+    text.push_str("A parameter marked ! is required.\n");
+    text
+}
+
+fn print(text: &str) {
+    // A reader that has seen enough (head, less) is no failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(method: &str, params: &[&str]) -> MethodArgs {
+        MethodArgs {
+            method: Some(method.to_owned()),
+            params: params.iter().map(|&text| text.to_owned()).collect(),
+            api_version: None,
+            dry_run: false,
+            yes: false,
+            methods: false,
+        }
+    }
+
+    fn refusal(method: &str, params: &[&str]) -> String {
+        let failure = match invocation(&args(method, params)) {
+            Ok(call) => consent(&call, false).unwrap_err(),
+            Err(failure) => failure,
+        };
+        assert_eq!(failure.exit_code, super::super::BAD_USAGE);
+        failure.to_string()
+    }
+
+    #[test]
+    fn names_short_and_long() {
+        for (name, form) in [
+            ("list", "api=SYNO.ActiveBackup.Task&version=1&method=list"),
+            (
+                "Log.list_log",
+                "api=SYNO.ActiveBackup.Log&version=1&method=list_log",
+            ),
+            (
+                "SYNO.DSM.Info.getinfo",
+                "api=SYNO.DSM.Info&version=2&method=getinfo",
+            ),
+            (
+                "AEM.Task.backup",
+                "api=SYNO.ActiveBackup.AEM.Task&version=1&method=backup",
+            ),
+        ] {
+            assert_eq!(invocation(&args(name, &[])).unwrap().form(), form);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_before_anything_is_sent() {
+        for (method, params, part) in [
+            (
+                "backup",
+                &[][..],
+                "needs the parameter task_ids (list of integers): add --param 'task_ids=[5]'",
+            ),
+            (
+                "backup",
+                &["task_ids=5"],
+                "is of type list of integers, and 5 is not",
+            ),
+            ("list", &["load_result"], "has no value: write NAME=VALUE"),
+            ("list", &["limit=1", "limit=2"], "is given twice"),
+            ("list", &["_sid=x"], "belongs to the session"),
+            (
+                "SYNO.FileStation.Delete.start",
+                &[],
+                "is no method of Active Backup",
+            ),
+            ("SYNO.API.Auth.login", &[], "is no method of Active Backup"),
+            ("remove", &["task_ids=[1]"], "DESTROYS BACKUPS"),
+            ("cancel_waiting_backup", &[], "may clear the whole queue"),
+            (
+                "New.thing",
+                &[],
+                "nobody has published what SYNO.ActiveBackup.New thing does",
+            ),
+            (
+                "SYNO.Entry.Request.request",
+                &["compound=[{}]"],
+                "what its parts do",
+            ),
+        ] {
+            let text = refusal(method, params);
+            assert!(text.contains(part), "{method}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_dry_run_shows_the_request_and_no_secret() {
+        let call = invocation(&args(
+            "Device.set_credential",
+            &["device_ids=[1]", "login_password=canary", "note=a b"],
+        ))
+        .unwrap();
+        let text = dry_run(&call, "https://nas:5001/webapi/entry.cgi");
+        assert_eq!(
+            text,
+            "POST https://nas:5001/webapi/entry.cgi\nContent-Type: application/x-www-form-urlencoded\n\n\
+             api=SYNO.ActiveBackup.Device\nversion=1\nmethod=set_credential\ndevice_ids=[1]\n\
+             login_password=REDACTED\nnote=\"a b\"\n_sid=(of the session)\n"
+        );
+    }
+}
