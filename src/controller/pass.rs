@@ -10,6 +10,7 @@ use kube::ResourceExt;
 use super::{
     Context,
     cluster::{Cluster, WriteError},
+    connect,
     fleet::Memory,
     read::{self, Want},
     reign, removal, report,
@@ -66,6 +67,7 @@ pub async fn pass<C: Cluster>(
     let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
     let mut next = carry_out(ctx, &fence, &server, &mut memory, &tasks, &decisions).await;
     memory.active = decisions.iter().any(|(decision, _)| decision.active);
+    connect::probe(&mut memory).await;
     let results = decisions
         .iter()
         .filter_map(|(decision, _)| decision.status.last_result.as_ref());

@@ -70,6 +70,13 @@ impl Invocation {
         Ok(Self { request })
     }
 
+    /// A method whose names are ours.
+    pub(super) fn of_known(api: &'static str, method: &'static str, parameters: &Extra) -> Self {
+        Self {
+            request: Request::new(api, 1, method).members(parameters),
+        }
+    }
+
     /// API and method.
     #[must_use]
     pub fn call(&self) -> Call {

@@ -108,7 +108,7 @@ impl Client {
     /// Checks the settings; connects to nothing.
     ///
     /// # Errors
-    /// [`Error::Configuration`] only.
+    /// [`Error::Configuration`], [`Error::Authority`] or [`Error::SecondFactorSeed`] only.
     pub fn new(endpoint: Endpoint, credentials: Credentials) -> Result<Self, Error> {
         check(&endpoint)?;
         let config = tls::config(&endpoint.trust)?;

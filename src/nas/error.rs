@@ -49,6 +49,15 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// The certificate authority given is no certificate in PEM.
+    #[error("failed to read the certificate authority: {what}")]
+    Authority {
+        /// What is wrong.
+        what: String,
+    },
+    /// The seed of the second factor cannot be one.
+    #[error("failed to read the seed of the second factor: it is not base32")]
+    SecondFactorSeed,
     /// No connection, or it broke: name resolution, refusal, reset. Nothing that speaks HTTP answered.
     #[error("failed to reach the NAS for {call}: {source}")]
     Unreachable {
@@ -163,6 +172,8 @@ impl Error {
             Self::SecondFactorRequired { .. } | Self::AccountBlocked { .. } => true,
             Self::PermissionDenied { call, .. } => call.context() == Context::Login,
             Self::Configuration { .. }
+            | Self::Authority { .. }
+            | Self::SecondFactorSeed
             | Self::Unreachable { .. }
             | Self::CertificateRejected { .. }
             | Self::Timeout { .. }
@@ -195,6 +206,8 @@ impl Error {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Configuration { .. } => "configuration",
+            Self::Authority { .. } => "authority",
+            Self::SecondFactorSeed => "second_factor_seed",
             Self::Unreachable { .. } => "unreachable",
             Self::CertificateRejected { .. } => "certificate_rejected",
             Self::Timeout { .. } => "timeout",
@@ -219,6 +232,8 @@ impl Error {
             | Self::PackageNotRunning { code, .. }
             | Self::Refused { code, .. } => Some(*code),
             Self::Configuration { .. }
+            | Self::Authority { .. }
+            | Self::SecondFactorSeed
             | Self::Unreachable { .. }
             | Self::CertificateRejected { .. }
             | Self::Timeout { .. }

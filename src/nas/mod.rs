@@ -23,6 +23,7 @@ mod lenient;
 mod login;
 pub mod methods;
 mod model;
+mod probe;
 mod records;
 mod request;
 mod session;
@@ -49,6 +50,7 @@ pub use model::{
     LogRow, Progress, ResultDevice, ResultId, ResultPage, ResultRow, Task, TaskId, TaskList, UniqueKey,
     Version, VersionList, job_action, log_type, status,
 };
+pub use probe::{Capabilities, Capability};
 pub use records::{DetailRow, DeviceRecord, Open, OpenList, Package, Part, Setting, Transfer};
 pub use request::siblings::{DeleteVersions, DeviceFilter, ListDevices, ListResultDetail, ListTransfers};
 pub use request::tasks::{
