@@ -38,13 +38,30 @@ async fn raw(simulator: &Simulator, request: String) -> (String, bool) {
     (String::from_utf8(answer).unwrap(), ended)
 }
 
+/// The body of an answer, put together where it came in chunks.
+fn joined(answer: &str) -> (&str, String) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    if !head.to_lowercase().contains("transfer-encoding: chunked") {
+        return (head, body.to_owned());
+    }
+    let (mut rest, mut whole) = (body, String::new());
+    while let Some((length, after)) = rest.split_once("\r\n") {
+        let Ok(length) = usize::from_str_radix(length, 16) else {
+            break;
+        };
+        whole.push_str(&after[..length]);
+        rest = after[length..].trim_start_matches("\r\n");
+    }
+    (head, whole)
+}
+
 async fn get(simulator: &Simulator, path: &str, headers: &str) -> (String, Value) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n{headers}\r\n");
     let (answer, _) = raw(simulator, request).await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let (head, body) = joined(&answer);
     (
         head.to_lowercase(),
-        serde_json::from_str(body).unwrap_or_default(),
+        serde_json::from_str(&body).unwrap_or_default(),
     )
 }
 
@@ -55,10 +72,10 @@ async fn post(simulator: &Simulator, path: &str, content_type: &str, body: &str)
         body.len()
     );
     let (answer, _) = raw(simulator, request).await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let (head, body) = joined(&answer);
     (
         head.to_lowercase(),
-        serde_json::from_str(body).unwrap_or_default(),
+        serde_json::from_str(&body).unwrap_or_default(),
     )
 }
 
