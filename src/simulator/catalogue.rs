@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::answers::DsmGeneration;
 use super::call::{ApiCall, Failure, Script};
 
 /// An API, its versions and its methods.
@@ -175,20 +176,24 @@ pub(super) struct Offer {
     pub(super) v2_reads: bool,
     /// Several calls may be sent in one.
     pub(super) compound: bool,
-    /// The system is a DSM 6.
-    pub(super) old: bool,
+    /// Generation of the web API.
+    pub(super) generation: DsmGeneration,
 }
 
 impl Offer {
+    fn is_old(self) -> bool {
+        self.generation == DsmGeneration::Dsm6
+    }
+
     fn has(self, api: &Api) -> bool {
         (self.package || !api.of_package())
             && (self.compound || api.name != COMPOUND)
-            && !(self.old && api.is_new())
+            && !(self.is_old() && api.is_new())
     }
 
     /// Script that the catalogue names for an API.
     fn path(self, api: &Api) -> &'static str {
-        match (self.old, api.name) {
+        match (self.is_old(), api.name) {
             (true, "SYNO.API.Info") => "query.cgi",
             (true, AUTH) => "auth.cgi",
             (true, ENCRYPTION) => "encryption.cgi",
@@ -197,7 +202,7 @@ impl Offer {
     }
 
     fn max(self, api: &Api) -> i64 {
-        if self.old && api.name == AUTH {
+        if self.is_old() && api.name == AUTH {
             OLD_LOGIN
         } else {
             api.max

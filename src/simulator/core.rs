@@ -8,7 +8,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::answers::DsmGeneration;
 use super::call::{Answer, ApiCall, Delivery, Failure, Reply, envelope};
 use super::catalogue::Offer;
 use super::checks::Check;
@@ -218,7 +217,7 @@ impl Nas {
             package: self.package.is_present(),
             v2_reads: !behaviour.v2_reads103,
             compound: behaviour.compound,
-            old: behaviour.dsm_generation == DsmGeneration::Dsm6,
+            generation: behaviour.dsm_generation,
         }
     }
 

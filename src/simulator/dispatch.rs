@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, ApiCall, Failure, as_number};
 use super::core::{Nas, outcome};
+use super::storage;
 
 impl Nas {
     /// Answers a call that has been admitted.
@@ -85,10 +86,10 @@ impl Nas {
             ("Setting", "list") => Ok(Some(self.settings())),
             ("Setting", "set") => self.change_settings(call, user),
             ("Activation", "get") => Ok(Some(self.activation())),
-            ("Share", "list") => Ok(Some(self.shares())),
+            ("Share", "list") => Ok(Some(storage::shares())),
             ("Share", "list_storage") => Ok(Some(self.storages())),
-            ("Share", "list_volume") => Ok(Some(self.volumes())),
-            ("General", "get_sys_mem_info") => Ok(Some(self.memory())),
+            ("Share", "list_volume") => Ok(Some(storage::volumes())),
+            ("General", "get_sys_mem_info") => Ok(Some(storage::memory())),
             ("TaskTemplate", "list") => Ok(Some(self.templates())),
             ("Inventory", "list") => Ok(Some(json!([]))),
             ("AEM", "get_info") => Ok(Some(json!({"addr": "", "role": "", "status": ""}))),

@@ -42,21 +42,20 @@ impl Nas {
             "server_time": self.nas_time(),
         })
     }
+}
 
-    /// The same call with the fields of its encrypted form, where it has one; 101 where that cannot be read.
-    #[allow(clippy::unused_self, reason = "the key is that of the NAS")]
-    pub(super) fn decrypted(&self, call: &ApiCall) -> Result<ApiCall, Failure> {
-        let Some(sealed) = call.value(CIPHER_KEY) else {
-            return Ok(call.clone());
-        };
-        let form = open(&sealed).ok_or(Failure::code(101))?;
-        let mut call = call.clone();
-        call.fields.remove(CIPHER_KEY);
-        for (name, value) in form_urlencoded::parse(&form) {
-            call.fields.insert(name.into_owned(), value.into_owned());
-        }
-        Ok(call)
+/// The same call with the fields of its encrypted form, where it has one; 101 where that cannot be read.
+pub(super) fn decrypted(call: &ApiCall) -> Result<ApiCall, Failure> {
+    let mut call = call.clone();
+    let Some(sealed) = call.value(CIPHER_KEY) else {
+        return Ok(call);
+    };
+    let form = open(&sealed).ok_or(Failure::code(101))?;
+    call.fields.remove(CIPHER_KEY);
+    for (name, value) in form_urlencoded::parse(&form) {
+        call.fields.insert(name.into_owned(), value.into_owned());
     }
+    Ok(call)
 }
 
 fn primes() -> Option<[BigUint; 2]> {

@@ -13,6 +13,7 @@ use super::{Behaviour, Error, Fault, PackageState};
 /// What the NAS is and holds when it starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one independent state")]
 pub struct Scenario {
     /// Account that may log in.
     pub username: String,

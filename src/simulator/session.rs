@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::answers::MissingToken;
 use super::call::{Answer, ApiCall, Failure};
 use super::core::Nas;
+use super::encryption::decrypted;
 use super::ledger::Origin;
 
 /// Code of the second factor where the scenario gives no secret.
@@ -99,7 +100,7 @@ impl Nas {
             // Old versions answer as if they did not have the method.
             return Err(Failure::code(103));
         }
-        let call = &self.decrypted(call)?;
+        let call = &decrypted(call)?;
         let answer = self.open_for(call, cookies);
         if matches!(&answer, Err(Failure { code: 400 | 404, .. })) {
             self.sessions.failures += 1;

@@ -10,11 +10,6 @@ use super::jobs::Job;
 const SHARE: &str = "ActiveBackupforBusiness";
 
 impl Nas {
-    /// `SYNO.ActiveBackup.Share` `list`. Its shape is not public.
-    pub(super) fn shares(&self) -> Value {
-        json!({"shares": [{"share_name": SHARE, "storage_id": 1, "volume_path": "/volume1"}], "total": 1})
-    }
-
     /// `SYNO.ActiveBackup.Share` `list_storage`: the one storage, and what is under way on it.
     pub(super) fn storages(&self) -> Value {
         let tasks = |wanted: fn(&Job) -> bool| -> Vec<Value> {
@@ -63,23 +58,6 @@ impl Nas {
         }]})
     }
 
-    /// `SYNO.ActiveBackup.Share` `list_volume`: sizes are strings.
-    #[allow(clippy::unused_self, reason = "one of the methods of the NAS")]
-    pub(super) fn volumes(&self) -> Value {
-        json!({"volumes": [{
-            "fs_type": "btrfs",
-            "total_bytes": "7999376588800",
-            "used_bytes": "1617010274304",
-            "volume_path": "/volume1",
-        }]})
-    }
-
-    /// `SYNO.ActiveBackup.General` `get_sys_mem_info`. Its shape is not public.
-    #[allow(clippy::unused_self, reason = "one of the methods of the NAS")]
-    pub(super) fn memory(&self) -> Value {
-        json!({"total_mem": 8_589_934_592_i64, "used_mem": 2_147_483_648_i64})
-    }
-
     /// `SYNO.ActiveBackup.TaskTemplate` `list`: one template, its retention in numbers.
     pub(super) fn templates(&self) -> Value {
         let mut template = self.seed.task.clone();
@@ -110,4 +88,24 @@ impl Nas {
             .collect();
         Ok(Some(json!({"tasks": tasks, "total": tasks.len()})))
     }
+}
+
+/// `SYNO.ActiveBackup.Share` `list`. Its shape is not public.
+pub(super) fn shares() -> Value {
+    json!({"shares": [{"share_name": SHARE, "storage_id": 1, "volume_path": "/volume1"}], "total": 1})
+}
+
+/// `SYNO.ActiveBackup.Share` `list_volume`: sizes are strings.
+pub(super) fn volumes() -> Value {
+    json!({"volumes": [{
+        "fs_type": "btrfs",
+        "total_bytes": "7999376588800",
+        "used_bytes": "1617010274304",
+        "volume_path": "/volume1",
+    }]})
+}
+
+/// `SYNO.ActiveBackup.General` `get_sys_mem_info`. Its shape is not public.
+pub(super) fn memory() -> Value {
+    json!({"total_mem": 8_589_934_592_i64, "used_mem": 2_147_483_648_i64})
 }
