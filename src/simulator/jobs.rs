@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::Error;
-use super::behaviour::{AgentOffline, ResultRowAt};
+use super::answers::{AgentOffline, ResultRowAt};
 use super::core::Nas;
 use super::ledger::Origin;
 use super::results::{ACTION_BACKUP, ACTION_DELETE_TARGET, ResultRow, status};
@@ -22,6 +22,8 @@ pub(super) struct Job {
     pub(super) trigger_type: Option<i64>,
     pub(super) result_id: Option<i64>,
     pub(super) total_bytes: i64,
+    /// Versions it deletes.
+    pub(super) versions: Vec<i64>,
     activity_uuid: String,
     /// Start on the clock of the NAS, in seconds since 1970.
     time_start: i64,
@@ -41,6 +43,8 @@ pub(super) enum Phase {
     Stopping { since: i64, until: i64, stop: i64 },
     /// The deletion of a task.
     Deleting { until: i64 },
+    /// The deletion of some of its versions.
+    Trimming { until: i64 },
 }
 
 impl Job {
@@ -49,7 +53,9 @@ impl Job {
         match self.phase {
             Phase::Waiting { ready } => (ready > clock).then_some(ready),
             Phase::Running { until: PAUSED, .. } => None,
-            Phase::Running { until, .. } | Phase::Deleting { until } => Some(until),
+            Phase::Running { until, .. } | Phase::Deleting { until } | Phase::Trimming { until } => {
+                Some(until)
+            }
             Phase::Stopping { until, stop, .. } => Some(until.min(stop)),
         }
     }
@@ -66,6 +72,10 @@ impl Job {
         matches!(self.phase, Phase::Deleting { .. })
     }
 
+    pub(super) fn is_trimming(&self) -> bool {
+        matches!(self.phase, Phase::Trimming { .. })
+    }
+
     /// Part of the run that is done, in ten-thousandths.
     pub(super) fn done(&self, clock: i64) -> i64 {
         match self.phase {
@@ -75,7 +85,7 @@ impl Job {
                     .unwrap_or(10_000)
                     .clamp(0, 10_000)
             }
-            Phase::Waiting { .. } | Phase::Deleting { .. } => 0,
+            Phase::Waiting { .. } | Phase::Deleting { .. } | Phase::Trimming { .. } => 0,
         }
     }
 
@@ -162,6 +172,7 @@ impl Nas {
             trigger_type,
             result_id: None,
             total_bytes: self.tasks.get(&task_id).map_or(0, |task| task.run_bytes),
+            versions: Vec::new(),
             activity_uuid: Uuid::new_v4().to_string(),
             time_start: self.nas_time(),
         });
@@ -290,6 +301,8 @@ impl Nas {
             time_end,
             transfered_bytes,
             devices: task.device_names(),
+            written: self.clock,
+            before: self.results.remove(&result_id).map(Box::new),
         };
         self.results.insert(result_id, row);
     }
@@ -309,6 +322,7 @@ impl Nas {
                     self.end_run(job.id, status::CANCELLED);
                 }
                 Phase::Deleting { .. } => self.end_deletion(job.id),
+                Phase::Trimming { .. } => self.end_deleting(job.id),
                 Phase::Waiting { .. } | Phase::Running { .. } | Phase::Stopping { .. } => {
                     let result = self
                         .tasks
@@ -327,7 +341,7 @@ impl Nas {
         };
         let mut job = self.jobs[index].clone();
         job.result_id = job.result_id.or_else(|| Some(self.next_result_id()));
-        let time_end = self.nas_time();
+        let (time_end, clock) = (self.nas_time(), self.clock);
         self.write_row(&job, ACTION_BACKUP, result, time_end);
         let next_version = self
             .tasks
@@ -336,7 +350,7 @@ impl Nas {
             .map(|version| version.id)
             .max();
         if let Some(task) = self.tasks.get_mut(&job.task_id) {
-            task.last_result = job.result_id;
+            task.ended(job.result_id, clock);
             if matches!(result, status::SUCCESS | status::PARTIAL) {
                 let version = Version {
                     id: next_version.unwrap_or(0) + 1,
@@ -365,6 +379,10 @@ impl Nas {
         self.jobs[index].result_id = job.result_id;
         self.enter_job("run-ended", job_id, Some(result), None);
         self.jobs.remove(index);
+        if self.scenario.behaviour.retention_after_run && matches!(result, status::SUCCESS | status::PARTIAL)
+        {
+            self.rotate(job.task_id);
+        }
     }
 
     fn end_deletion(&mut self, job_id: i64) {
@@ -391,6 +409,13 @@ impl Nas {
         self.jobs
             .iter()
             .any(|job| job.task_id == task_id && job.is_deletion())
+    }
+
+    /// Whether versions of a task are being deleted.
+    pub(super) fn is_trimming(&self, task_id: i64) -> bool {
+        self.jobs
+            .iter()
+            .any(|job| job.task_id == task_id && job.is_trimming())
     }
 
     /// Ends the active run of a task now.

@@ -14,12 +14,18 @@ use tokio::task::JoinHandle;
 mod actions;
 mod activity;
 mod admin;
+mod answers;
 mod behaviour;
 mod call;
 mod catalogue;
+mod checks;
 mod control;
 mod core;
+mod create;
 mod direct;
+mod dispatch;
+mod encryption;
+mod encryption_key;
 mod faults;
 mod jobs;
 mod ledger;
@@ -29,17 +35,25 @@ mod scenario;
 mod seed;
 mod server;
 mod session;
+mod settings;
+mod shapes;
 mod spoil;
+mod storage;
 mod system;
 mod tasks;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transfers;
+mod versions;
+mod wire;
 
-pub use behaviour::{
-    AgentOffline, BackupWhileRunning, Behaviour, CancelIdle, CancelWaiting, LastResultWhileRunning,
-    Pollution, RemoveRunning, ResultRowAt, UnknownTask, WindowClosed,
+pub use answers::{
+    AgentOffline, BackupWhileRunning, CancelIdle, CancelWaiting, CancelWaitingBackup, CreateAnswer,
+    DeadSession, DsmGeneration, ErrorShape, LastResultWhileRunning, MissingToken, Pollution, RemoveRunning,
+    ResultRowAt, UnknownTask, WindowClosed,
 };
+pub use behaviour::Behaviour;
 pub use call::{ApiCall, Delivery, Reply, Script};
 pub use control::{Control, PackageState};
 pub use core::Nas;

@@ -5,7 +5,10 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod logins;
+mod methods;
 mod nas;
+mod shapes;
 mod switches;
 mod wire;
 
