@@ -1,0 +1,82 @@
+//! The stories, by subject: each shows one thing of a NAS that the protocol's last section names, or several of them
+//! together. `behaviours` says which shows what.
+
+mod backups;
+mod cancels;
+mod identities;
+mod lists;
+mod logins;
+mod removals;
+mod results;
+mod tokens;
+
+use abb_operator::{
+    api::{BackupTask, CancelSpec},
+    simulator::{self, Behaviour, Control, Fault, FaultKind, Origin, TaskChange},
+};
+use serde_json::json;
+
+use super::scenarios::{Do, Scenario, nas, story};
+
+const TASKS: &str = "SYNO.ActiveBackup.Task";
+const OVERVIEW: &str = "SYNO.ActiveBackup.Overview";
+
+/// Every story; the first is the plainest one.
+pub fn all() -> Vec<Scenario> {
+    let token = json!({ "triggers": { "request": "a" } });
+    let mut list = vec![story("a token", &token)];
+    list.extend(tokens::tokens(&token));
+    list.extend(tokens::by_themselves());
+    list.extend(tokens::modes());
+    list.extend(backups::in_progress(&token));
+    list.extend(backups::not_yet(&token));
+    list.extend(backups::strange_nas(&token));
+    list.extend(cancels::cancels(&token));
+    list.extend(removals::plain());
+    list.extend(removals::obstacles());
+    list.extend(removals::held_back());
+    list.extend(identities::identities());
+    list.extend(lists::lists(&token));
+    list.extend(results::results());
+    list.extend(logins::logins(&token));
+    list
+}
+
+fn with(change: impl FnOnce(&mut simulator::Scenario)) -> simulator::Scenario {
+    let mut nas = nas();
+    change(&mut nas);
+    nas
+}
+
+fn behaving(change: impl FnOnce(&mut Behaviour)) -> simulator::Scenario {
+    with(|nas| change(&mut nas.behaviour))
+}
+
+fn changed(change: TaskChange) -> Do {
+    Do::Nas(Control::ChangeTask {
+        id: 1,
+        change: Box::new(change),
+    })
+}
+
+fn started_by_a_person() -> Do {
+    Do::Nas(Control::StartTask {
+        id: 1,
+        origin: Origin::Person,
+    })
+}
+
+fn cancel(task: &mut BackupTask) {
+    task.spec.cancel = Some(CancelSpec {
+        request: "x".to_owned(),
+    });
+}
+
+fn slow(method: &str, api: &str, milliseconds: u64) -> Fault {
+    Fault::new(FaultKind::Delay {
+        milliseconds,
+        before_effect: false,
+    })
+    .on(api, method)
+    .times(0)
+}
