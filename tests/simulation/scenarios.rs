@@ -16,10 +16,16 @@ pub enum Do {
     EditServer(fn(&mut BackupServer)),
     /// A user deletes a task.
     Delete(&'static str),
+    /// A user edits these keys of the Secret.
+    Secret(&'static [(&'static str, &'static str)]),
     /// Something happens to the NAS.
     Nas(Control),
     /// Where nothing goes wrong, the first task shows this reason then.
     See(Reason),
+    /// Where nothing goes wrong, the server shows this reason then.
+    SeeServer(Reason),
+    /// Where nothing goes wrong, the NAS has answered this method so by then.
+    Answered(&'static str, &'static str),
 }
 
 /// One story.
@@ -27,6 +33,8 @@ pub struct Scenario {
     pub name: &'static str,
     pub nas: simulator::Scenario,
     pub server: BackupServer,
+    /// Keys of its Secret beside what the NAS knows.
+    pub secret: &'static [(&'static str, &'static str)],
     pub tasks: Vec<BackupTask>,
     /// Second, deed.
     pub script: Vec<(u64, Do)>,
@@ -103,6 +111,7 @@ pub(super) fn story(name: &'static str, spec: &Value) -> Scenario {
         name,
         nas: nas(),
         server: server(&json!({})),
+        secret: &[],
         tasks: vec![task(1, spec)],
         script: Vec::new(),
         lasts: 210,

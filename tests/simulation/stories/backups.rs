@@ -1,12 +1,15 @@
 //! `backup` where a run is in progress, the queue is full, or the NAS will not do it now.
 
 use abb_operator::{
-    api::Reason,
-    simulator::{self, Control, LastResultWhileRunning, Origin, ResultRowAt, ResultSpec},
+    api::{Reason, ReceiptOutcome},
+    simulator::{self, BackupWhileRunning, Control, Fault, FaultKind, Origin, ResultRowAt},
 };
 use serde_json::{Value, json};
 
-use super::super::scenarios::{Do, Scenario, nas, story, task};
+use super::{
+    super::scenarios::{Do, Scenario, nas, story, task},
+    OVERVIEW, TASKS, asks, behaving, changed, slow, started_by_a_person, with,
+};
 
 pub(super) fn in_progress(token: &Value) -> Vec<Scenario> {
     let external = || {
@@ -56,12 +59,6 @@ pub(super) fn in_progress(token: &Value) -> Vec<Scenario> {
 
 /// What the NAS will not do now, and does later.
 pub(super) fn not_yet(token: &Value) -> Vec<Scenario> {
-    let change = |change: simulator::TaskChange| {
-        Do::Nas(Control::ChangeTask {
-            id: 1,
-            change: Box::new(change),
-        })
-    };
     let offline = |how: simulator::AgentOffline| {
         let mut nas = nas();
         nas.tasks[0].agent_online = Some(false);
@@ -69,7 +66,7 @@ pub(super) fn not_yet(token: &Value) -> Vec<Scenario> {
         nas
     };
     let online = || {
-        change(simulator::TaskChange {
+        changed(simulator::TaskChange {
             agent_online: Some(true),
             ..Default::default()
         })
@@ -81,12 +78,11 @@ pub(super) fn not_yet(token: &Value) -> Vec<Scenario> {
         nas
     };
     let open = || {
-        change(simulator::TaskChange {
+        changed(simulator::TaskChange {
             window_open: Some(true),
             ..Default::default()
         })
     };
-    let package = |state| Do::Nas(Control::Package { state });
     vec![
         Scenario {
             nas: offline(simulator::AgentOffline::Error5001),
@@ -99,6 +95,13 @@ pub(super) fn not_yet(token: &Value) -> Vec<Scenario> {
             script: vec![(100, Do::See(Reason::BackupRunning)), (200, online())],
             lasts: 400,
             ..story("an agent that is offline, the run paused", token)
+        },
+        Scenario {
+            nas: offline(simulator::AgentOffline::Cancelled),
+            script: vec![(200, online())],
+            lasts: 400,
+            answer: Some(ReceiptOutcome::Canceled),
+            ..story("an agent that is offline, the run cancelled", token)
         },
         Scenario {
             nas: closed(simulator::WindowClosed::Error1104),
@@ -119,47 +122,6 @@ pub(super) fn not_yet(token: &Value) -> Vec<Scenario> {
             ..story("a backup window that only the log tells of", token)
         },
         Scenario {
-            nas: {
-                let mut nas = nas();
-                nas.max_concurrent_devices = 1;
-                nas.tasks[1].run_seconds = Some(200.0);
-                nas
-            },
-            script: vec![
-                (
-                    1,
-                    Do::Nas(Control::StartTask {
-                        id: 2,
-                        origin: Origin::Person,
-                    }),
-                ),
-                (
-                    10,
-                    Do::Edit("task-1", |task| task.spec.triggers.request = Some("a".to_owned())),
-                ),
-                (100, Do::See(Reason::BackupRunning)),
-            ],
-            lasts: 400,
-            ..story("a queue that is full", &json!({}))
-        },
-        Scenario {
-            script: vec![
-                (0, package(simulator::PackageState::Upgrading)),
-                (100, Do::See(Reason::ServerNotReady)),
-                (300, package(simulator::PackageState::Running)),
-            ],
-            lasts: 700,
-            ..story("a package that is being upgraded", token)
-        },
-        Scenario {
-            nas: {
-                let mut nas = nas();
-                nas.behaviour.backup_while_running = simulator::BackupWhileRunning::Success;
-                nas
-            },
-            ..story("a second run waits behind the first", token)
-        },
-        Scenario {
             tasks: vec![
                 task(1, token),
                 task(9, &json!({})),
@@ -171,60 +133,104 @@ pub(super) fn not_yet(token: &Value) -> Vec<Scenario> {
     ]
 }
 
-pub(super) fn strange_nas(token: &Value) -> Vec<Scenario> {
-    let behaving = |change: fn(&mut simulator::Behaviour)| {
-        let mut nas = nas();
-        change(&mut nas.behaviour);
+/// Runs that wait at the NAS for others to end.
+pub(super) fn queued(token: &Value) -> Vec<Scenario> {
+    let full = |change: fn(&mut simulator::Behaviour)| {
+        let mut nas = behaving(change);
+        nas.max_concurrent_devices = 1;
+        nas.tasks[1].run_seconds = Some(200.0);
         nas
     };
+    let other = || {
+        let (id, origin) = (2, Origin::Person);
+        (1, Do::Nas(Control::StartTask { id, origin }))
+    };
+    let asked = || (10, Do::Edit("task-1", asks));
     vec![
         Scenario {
-            nas: behaving(|b| {
+            nas: full(|_| {}),
+            script: vec![other(), asked(), (100, Do::See(Reason::BackupRunning))],
+            lasts: 400,
+            answer: Some(ReceiptOutcome::Succeeded),
+            ..story("a queue that is full", &json!({}))
+        },
+        Scenario {
+            nas: full(|b| {
                 b.result_row = ResultRowAt::AtEnd;
                 b.emit_status = false;
-                b.start_delay_seconds = 90.0;
             }),
-            ..story("a queue and no row before the end", token)
+            script: vec![other(), asked()],
+            lasts: 400,
+            answer: Some(ReceiptOutcome::Succeeded),
+            ..story("a queue that is full, and no row before the end", &json!({}))
         },
         Scenario {
-            nas: {
-                let mut nas = behaving(|b| b.last_result_while_running = LastResultWhileRunning::Running);
-                // It ends between two polls, and the deletion stands over its result at the second one.
-                nas.tasks[0].run_seconds = Some(55.0);
-                nas
-            },
-            script: [57, 100]
-                .map(|second| {
-                    let result = ResultSpec {
-                        job_action: Some(131_072),
-                        ..ResultSpec::default()
-                    };
-                    (second, Do::Nas(Control::AddResult { id: 1, result }))
-                })
-                .into(),
-            ..story("a version deletion on top", token)
-        },
-        Scenario {
-            nas: behaving(|b| {
-                b.backup_while_running = simulator::BackupWhileRunning::SuccessLogOnly;
-                b.cancel_idle = simulator::CancelIdle::Error1201;
-                b.polymorphic_rows = true;
+            nas: with(|nas| {
+                *nas = full(|_| {});
+                nas.faults = vec![Fault::new(FaultKind::LoseReplyAfter).on(TASKS, "backup")];
             }),
-            script: vec![(
-                25,
-                Do::Nas(Control::StartTask {
-                    id: 1,
-                    origin: Origin::Person,
-                }),
-            )],
-            ..story("a person starts a run in the same moment", token)
+            script: vec![other(), asked()],
+            lasts: 400,
+            answer: Some(ReceiptOutcome::Succeeded),
+            ..story("a queue that is full, and a lost reply", &json!({}))
         },
         Scenario {
-            nas: simulator::Scenario {
-                clock_offset_seconds: -10_000,
-                ..nas()
-            },
-            ..story("a NAS clock hours behind", token)
+            nas: behaving(|b| b.start_delay_seconds = 100.0),
+            // It counts the time of running alone.
+            ..story(
+                "a deadline that a queue does not use up",
+                &json!({ "triggers": token["triggers"], "activeDeadline": "90s" }),
+            )
         },
     ]
+}
+
+/// A person's run starts between our look and our call: each answer to the second `backup`.
+pub(super) fn races() -> Vec<Scenario> {
+    use BackupWhileRunning::{Conflict1202, Conflict4007, Success, SuccessLogOnly};
+    let mut list: Vec<Scenario> = [
+        ("a person is a moment faster, 1202", Conflict1202, 0, "1202"),
+        ("a person is a moment faster, 4007", Conflict4007, 0, "4007"),
+        (
+            "a person is a moment faster, the second run waits",
+            Success,
+            1,
+            "ok",
+        ),
+        (
+            "a person is a moment faster, only the log tells",
+            SuccessLogOnly,
+            0,
+            "ok",
+        ),
+    ]
+    .map(|(name, how, backups, outcome)| Scenario {
+        nas: with(|nas| {
+            nas.behaviour.backup_while_running = how;
+            // The queue is older than the person's run by the time it arrives.
+            nas.faults = vec![slow("list_activity", OVERVIEW, 5_000)];
+        }),
+        script: vec![
+            (30, Do::Edit("task-1", asks)),
+            (32, started_by_a_person()),
+            (60, Do::Answered("backup", outcome)),
+        ],
+        backups,
+        answer: Some(ReceiptOutcome::Succeeded),
+        ..story(name, &json!({}))
+    })
+    .into();
+    list.push(Scenario {
+        nas: behaving(|b| {
+            b.backup_while_running = SuccessLogOnly;
+            b.cancel_idle = simulator::CancelIdle::Error1201;
+            b.polymorphic_rows = true;
+        }),
+        script: vec![(25, started_by_a_person())],
+        ..story(
+            "a person starts a run in the same moment",
+            &json!({ "triggers": { "request": "a" } }),
+        )
+    });
+    list
 }

@@ -1,14 +1,16 @@
 //! Lists that are slow, in parts, or do not show what there is.
 
 use abb_operator::{
-    api::ReceiptOutcome,
-    simulator::{BackupWhileRunning, Control, Fault, FaultKind, ResultSpec},
+    api::{ReceiptOutcome, State},
+    simulator::{Control, Fault, FaultKind},
 };
 use serde_json::{Value, json};
 
 use super::{
     super::scenarios::{Do, Scenario, server, story},
-    OVERVIEW, TASKS, slow, started_by_a_person, with,
+    OVERVIEW, TASKS, deletes_a_version,
+    removals::remove_now,
+    slow, with,
 };
 
 pub(super) fn lists(token: &Value) -> Vec<Scenario> {
@@ -16,16 +18,7 @@ pub(super) fn lists(token: &Value) -> Vec<Scenario> {
         Scenario {
             server: server(&json!({ "polling": { "active": "2m" } })),
             nas: with(|nas| nas.tasks[0].run_seconds = Some(50.0)),
-            script: vec![(
-                60,
-                Do::Nas(Control::AddResult {
-                    id: 1,
-                    result: ResultSpec {
-                        job_action: Some(131_072),
-                        ..ResultSpec::default()
-                    },
-                }),
-            )],
+            script: vec![(60, deletes_a_version())],
             lasts: 400,
             answer: Some(ReceiptOutcome::Succeeded),
             ..story("a run that only the history shows", token)
@@ -53,23 +46,39 @@ pub(super) fn lists(token: &Value) -> Vec<Scenario> {
             ..story("a queue that cannot be read", token)
         },
         Scenario {
-            nas: with(|nas| {
-                nas.behaviour.backup_while_running = BackupWhileRunning::Conflict4007;
-                // The queue is older than the person's run by the time it arrives.
-                nas.faults = vec![slow("list_activity", OVERVIEW, 5_000)];
-            }),
-            script: vec![
-                (
-                    30,
-                    Do::Edit("task-1", |task| {
-                        task.spec.triggers.request = Some("a".to_owned());
-                    }),
-                ),
-                (32, started_by_a_person()),
-            ],
-            backups: 0,
+            script: vec![(25, missing(1, 1))],
             answer: Some(ReceiptOutcome::Succeeded),
-            ..story("a person is a moment faster", &json!({}))
+            ..story("a row that is missing for one read", token)
+        },
+        Scenario {
+            // Its end is not seen, and the row comes back with the result.
+            script: vec![(52, missing(1, 2))],
+            answer: Some(ReceiptOutcome::Succeeded),
+            ..story("a row that is missing as the run ends", token)
+        },
+        Scenario {
+            nas: with(|nas| nas.behaviour.remove_seconds = 200.0),
+            server: server(&json!({ "removals": { "allowed": true } })),
+            script: vec![(10, Do::Edit("task-1", remove_now)), (60, missing(1, 1))],
+            backups: 0,
+            ends: State::Removed,
+            lasts: 500,
+            ..story("a row that is missing during a slow deletion", &json!({}))
+        },
+        Scenario {
+            script: vec![(25, part(1)), (26, Do::Nas(Control::VanishTask { id: 2 }))],
+            answer: Some(ReceiptOutcome::Succeeded),
+            ..story("a list in part, and another task gone", token)
         },
     ]
+}
+
+fn missing(id: i64, times: u32) -> Do {
+    let rows = FaultKind::MissingRows { task_ids: vec![id] };
+    Do::Nas(Control::AddFault(Fault::new(rows).on(TASKS, "list").times(times)))
+}
+
+fn part(rows: usize) -> Do {
+    let part = FaultKind::ShortPage { rows };
+    Do::Nas(Control::AddFault(Fault::new(part).on(TASKS, "list")))
 }

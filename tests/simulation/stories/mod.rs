@@ -3,16 +3,20 @@
 
 mod backups;
 mod cancels;
+mod clocks;
 mod identities;
 mod lists;
 mod logins;
 mod removals;
+mod replies;
 mod results;
+mod rows;
+mod sessions;
 mod tokens;
 
 use abb_operator::{
     api::{BackupTask, CancelSpec},
-    simulator::{self, Behaviour, Control, Fault, FaultKind, Origin, TaskChange},
+    simulator::{self, Behaviour, Control, Fault, FaultKind, Origin, ResultSpec, TaskChange},
 };
 use serde_json::json;
 
@@ -20,6 +24,9 @@ use super::scenarios::{Do, Scenario, nas, story};
 
 const TASKS: &str = "SYNO.ActiveBackup.Task";
 const OVERVIEW: &str = "SYNO.ActiveBackup.Overview";
+const LOGS: &str = "SYNO.ActiveBackup.Log";
+const INFO: &str = "SYNO.API.Info";
+const AUTH: &str = "SYNO.API.Auth";
 
 /// Every story; the first is the plainest one.
 pub fn all() -> Vec<Scenario> {
@@ -30,14 +37,31 @@ pub fn all() -> Vec<Scenario> {
     list.extend(tokens::modes());
     list.extend(backups::in_progress(&token));
     list.extend(backups::not_yet(&token));
-    list.extend(backups::strange_nas(&token));
+    list.extend(backups::queued(&token));
+    list.extend(backups::races());
     list.extend(cancels::cancels(&token));
+    list.extend(cancels::of_nothing(&token));
     list.extend(removals::plain());
     list.extend(removals::obstacles());
     list.extend(removals::held_back());
+    list.extend(removals::races());
     list.extend(identities::identities());
+    list.extend(identities::unknown(&token));
     list.extend(lists::lists(&token));
     list.extend(results::results());
+    list.extend(results::rows(&token));
+    list.extend(rows::rows(&token));
+    list.extend(replies::to_backup(&token));
+    list.extend(replies::to_stops(&token));
+    list.extend(replies::to_list(&token));
+    list.extend(replies::to_history(&token));
+    list.extend(replies::together(&token));
+    list.extend(sessions::codes(&token));
+    list.extend(sessions::endings(&token));
+    list.extend(sessions::package(&token));
+    list.extend(clocks::off(&token));
+    list.extend(clocks::jumps(&token));
+    list.extend(clocks::reboots(&token));
     list.extend(logins::logins(&token));
     list
 }
@@ -79,4 +103,19 @@ fn slow(method: &str, api: &str, milliseconds: u64) -> Fault {
     })
     .on(api, method)
     .times(0)
+}
+
+/// The deletion of a version ends, and stands over the last result.
+fn deletes_a_version() -> Do {
+    Do::Nas(Control::AddResult {
+        id: 1,
+        result: ResultSpec {
+            job_action: Some(131_072),
+            ..ResultSpec::default()
+        },
+    })
+}
+
+fn asks(task: &mut BackupTask) {
+    task.spec.triggers.request = Some("a".to_owned());
 }

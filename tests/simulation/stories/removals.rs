@@ -2,13 +2,13 @@
 
 use abb_operator::{
     api::{BackupTask, Reason, RemovalWhen, State, WhenRunning},
-    simulator::{RemoveRunning, TaskChange, VersionSpec},
+    simulator::{Control, Fault, FaultKind, RemoveRunning, TaskChange, UnknownTask, VersionSpec},
 };
 use serde_json::json;
 
 use super::{
     super::scenarios::{Do, Scenario, at, server, story, task},
-    OVERVIEW, behaving, changed, slow, started_by_a_person, with,
+    OVERVIEW, TASKS, behaving, changed, slow, started_by_a_person, with,
 };
 
 pub(super) fn remove_now(task: &mut BackupTask) {
@@ -85,19 +85,6 @@ pub(super) fn obstacles() -> Vec<Scenario> {
         },
         Scenario {
             nas: with(|nas| {
-                nas.behaviour.remove_running = RemoveRunning::Success;
-                // The queue is older than the run by the time it arrives.
-                nas.faults = vec![slow("list_activity", OVERVIEW, 5_000)];
-            }),
-            server: allowed(),
-            script: vec![(10, Do::Edit("task-1", remove_now)), (12, started_by_a_person())],
-            backups: 0,
-            ends: State::Removed,
-            lasts: 400,
-            ..story("a removal as a person starts a run", &json!({}))
-        },
-        Scenario {
-            nas: with(|nas| {
                 nas.tasks[0].versions = Some(vec![VersionSpec {
                     id: 1,
                     locked: true,
@@ -164,6 +151,99 @@ pub(super) fn held_back() -> Vec<Scenario> {
             ],
             backups: 0,
             ..story("a deletion that is abandoned", &on_delete)
+        },
+    ]
+}
+
+/// What happens between our last look and our `remove`.
+pub(super) fn races() -> Vec<Scenario> {
+    let removing = |name: &'static str| Scenario {
+        server: server(&json!({ "removals": { "allowed": true } })),
+        script: vec![(10, Do::Edit("task-1", remove_now))],
+        backups: 0,
+        ends: State::Removed,
+        lasts: 400,
+        ..story(name, &json!({}))
+    };
+    // The queue is older than what happens by the time it arrives.
+    let look = || slow("list_activity", OVERVIEW, 5_000);
+    let started = |how, outcome, name| Scenario {
+        nas: with(|nas| {
+            nas.behaviour.remove_running = how;
+            nas.faults = vec![look()];
+        }),
+        script: vec![
+            (10, Do::Edit("task-1", remove_now)),
+            (17, started_by_a_person()),
+            (60, Do::Answered("remove", outcome)),
+        ],
+        ..removing(name)
+    };
+    let gone = |how, outcome, ends, name| Scenario {
+        nas: with(|nas| {
+            nas.behaviour.unknown_task = how;
+            nas.faults = vec![look()];
+        }),
+        script: vec![
+            (10, Do::Edit("task-1", remove_now)),
+            (17, Do::Nas(Control::VanishTask { id: 1 })),
+            (60, Do::Answered("remove", outcome)),
+        ],
+        ends,
+        ..removing(name)
+    };
+    vec![
+        started(RemoveRunning::Success, "ok", "a removal as a person starts a run"),
+        started(
+            RemoveRunning::Error1204,
+            "1204",
+            "a removal as a person starts a run, 1204",
+        ),
+        Scenario {
+            nas: with(|nas| {
+                nas.tasks[0].versions = Some(vec![VersionSpec {
+                    id: 1,
+                    ..VersionSpec::default()
+                }]);
+                let locked = FaultKind::ErrorCode { code: 1101 };
+                nas.faults = vec![Fault::new(locked).on(TASKS, "remove")];
+            }),
+            script: vec![
+                (10, Do::Edit("task-1", remove_now)),
+                (60, Do::See(Reason::VersionLocked)),
+            ],
+            lasts: 900,
+            ..removing("a version that is locked as the removal is sent")
+        },
+        // What was accepted and is gone counts as done; what was refused is only missing.
+        gone(
+            UnknownTask::Success,
+            "ok",
+            State::Removed,
+            "a removal of what is gone, and it succeeds",
+        ),
+        gone(
+            UnknownTask::Error1010,
+            "1010",
+            State::Missing,
+            "a removal of what is gone, 1010",
+        ),
+        gone(
+            UnknownTask::Error1103,
+            "1103",
+            State::Missing,
+            "a removal of what is gone, 1103",
+        ),
+        Scenario {
+            tasks: vec![task(
+                1,
+                &json!({ "removal": { "when": "OnDelete", "confirm": "key-1" } }),
+            )],
+            script: vec![
+                (30, Do::Nas(Control::VanishTask { id: 1 })),
+                (40, Do::Delete("task-1")),
+            ],
+            ..removing("a deletion of what is gone")
         },
     ]
 }

@@ -171,28 +171,5 @@ pub(super) fn modes() -> Vec<Scenario> {
                 &json!({ "suspend": true, "triggers": { "schedule": "2 8 15 1 *" } }),
             )
         },
-        Scenario {
-            nas: {
-                let mut nas = aged(10_000 - 100_000);
-                nas.clock_offset_seconds = 10_000;
-                nas
-            },
-            ..story(
-                "an age by a NAS clock hours ahead",
-                &json!({ "triggers": { "maxAge": "26h" } }),
-            )
-        },
-        Scenario {
-            nas: {
-                let mut nas = aged(-200_000);
-                nas.clock_offset_seconds = -100_000;
-                nas.behaviour.emit_date = false;
-                nas
-            },
-            ..story(
-                "an age by a clock a day behind that only results tell",
-                &json!({ "triggers": { "maxAge": "26h" } }),
-            )
-        },
     ]
 }
