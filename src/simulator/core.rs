@@ -140,6 +140,12 @@ impl Nas {
         self.faults.add(fault);
     }
 
+    /// The faults still to come; one that hits several calls says how many are left.
+    #[must_use]
+    pub fn waiting_faults(&self) -> &[Fault] {
+        self.faults.waiting()
+    }
+
     /// Does everything that was due up to now, in its order.
     pub fn advance(&mut self, now: Timestamp) {
         let now = now.as_millisecond();

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use abb_operator::{
-    api::{IntentAction, Reason, ReceiptOutcome, State},
+    api::{IntentAction, ReceiptOutcome, State},
     clock::Clock,
-    simulator::Nas,
+    simulator::{Control, Nas},
 };
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep};
@@ -64,7 +64,8 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
     let nas = Nas::new(scenario.nas.clone(), 1.0, begin).unwrap();
     // A Lease that nobody renewed yet; the objects are a moment old.
     let before = begin - SignedDuration::from_secs(1);
-    let api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
+    let mut api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
+    api.edit_secret(scenario.secret);
     let world = World::new(api, nas, clock, Protocol::Ours, plan.clone(), traced);
     let processes: Vec<_> = (0..PROCESSES)
         .map(|process| tokio::spawn(Arc::clone(&world).process(process)))
@@ -108,6 +109,10 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
             ));
         }
     }
+    if plan.faults.is_empty() && state.judge.violation.is_none() {
+        let unmet = unmet(scenario, &state.nas.lock());
+        state.judge.violation = unmet;
+    }
     Outcome {
         answer,
         steps,
@@ -115,6 +120,17 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
         unknown,
         trace: state.trace.take().unwrap_or_default(),
     }
+}
+
+/// A fault of the story that never came: then the story does not show what its name says.
+fn unmet(scenario: &Scenario, nas: &Nas) -> Option<String> {
+    let told = scenario.script.iter().filter_map(|(_, deed)| match deed {
+        Do::Nas(Control::AddFault(fault)) => Some(fault),
+        _ => None,
+    });
+    let mut told = scenario.nas.faults.iter().chain(told);
+    let unmet = told.find(|fault| fault.times > 0 && nas.waiting_faults().contains(fault));
+    unmet.map(|fault| format!("nothing met {fault:?}"))
 }
 
 /// Backups in the ledger for the one token of a scenario under another protocol, 25 minutes later.
@@ -153,10 +169,8 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
     let begun = Instant::now();
     for (second, deed) in &scenario.script {
         tokio::time::sleep_until(begun + Duration::from_secs(*second)).await;
-        if let Do::See(reason) = deed
-            && world.is_sound()
-        {
-            see(world, *reason)?;
+        if world.is_sound() {
+            see(world, deed)?;
         }
         carry_out(world, deed);
     }
@@ -207,23 +221,36 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
     }
 }
 
-/// What the first task says of itself is what the scenario expects.
-fn see(world: &Arc<World>, reason: Reason) -> Result<(), String> {
+/// What the first task, or the server, says of itself is what the scenario expects, and so is what the NAS answered.
+fn see(world: &Arc<World>, deed: &Do) -> Result<(), String> {
     let state = world.lock();
-    let task = state.api.now().tasks.values().next().cloned();
-    let conditions = task
-        .as_ref()
-        .and_then(|task| task.status.as_ref())
-        .map(|status| status.conditions.clone())
-        .unwrap_or_default();
-    if conditions
-        .iter()
-        .any(|condition| condition.reason == reason.as_str())
-    {
+    if let Do::Answered(method, outcome) = deed {
+        let nas = state.nas.lock();
+        let mut asked = nas.requests().iter().filter(|request| request.method == *method);
+        let is_met = asked.any(|request| request.outcome == *outcome);
+        return is_met
+            .then_some(())
+            .ok_or_else(|| format!("{method} was to be answered {outcome}"));
+    }
+    let now = state.api.now();
+    let task = now.tasks.values().next();
+    let (reason, conditions) = match deed {
+        Do::See(reason) => (
+            reason,
+            task.and_then(|task| Some(&task.status.as_ref()?.conditions)),
+        ),
+        Do::SeeServer(reason) => (
+            reason,
+            now.server.status.as_ref().map(|status| &status.conditions),
+        ),
+        _ => return Ok(()),
+    };
+    let mut shown = conditions.into_iter().flatten();
+    if shown.any(|condition| condition.reason == reason.as_str()) {
         return Ok(());
     }
-    let shown = task.as_deref().map(super::world::brief).unwrap_or_default();
-    Err(format!("{reason:?} was to be seen: {shown}"))
+    let task = task.map(|task| super::world::brief(task)).unwrap_or_default();
+    Err(format!("{reason:?} was to be seen: {conditions:?} of {task}"))
 }
 
 fn carry_out(world: &Arc<World>, deed: &Do) {
@@ -241,8 +268,12 @@ fn carry_out(world: &Arc<World>, deed: &Do) {
             world.note(|| format!("      user deletes {name}"));
             world.lock().api.delete(name, now);
         }
+        Do::Secret(keys) => {
+            world.note(|| "      user edits the Secret".to_owned());
+            world.lock().api.edit_secret(keys);
+        }
         Do::Nas(control) => world.control(control.clone()),
-        Do::See(_) => return,
+        Do::See(_) | Do::SeeServer(_) | Do::Answered(..) => return,
     }
     world.wake();
 }
