@@ -297,7 +297,9 @@ pub fn problem(server: &BackupServer, error: &nas::Error) -> Problem {
         nas::Error::CertificateRejected { .. } | nas::Error::Authority { .. } => {
             (Reason::CertificateRejected, true)
         }
-        nas::Error::Unexpected { .. } | nas::Error::Refused { .. } => (Reason::UnexpectedResponse, false),
+        nas::Error::Unexpected { .. } | nas::Error::MethodMissing { .. } | nas::Error::Refused { .. } => {
+            (Reason::UnexpectedResponse, false)
+        }
         nas::Error::LoginRefused { .. } if !error.is_refused_login() => (Reason::UnexpectedResponse, false),
         nas::Error::LoginRefused { .. } => (Reason::CredentialsRejected, true),
         nas::Error::SecondFactorRequired { .. } | nas::Error::SecondFactorSeed => {

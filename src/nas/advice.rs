@@ -67,7 +67,8 @@ fn remedy(error: &Error) -> &'static str {
         Error::LoginRefused { code }
         | Error::SecondFactorRequired { code }
         | Error::AccountBlocked { code } => Meaning::of(*code, Context::Login).remedy(),
-        Error::PermissionDenied { call, code }
+        Error::MethodMissing { call, code }
+        | Error::PermissionDenied { call, code }
         | Error::PackageNotRunning { call, code }
         | Error::Refused { call, code } => Meaning::of(*code, call.context()).remedy(),
     }

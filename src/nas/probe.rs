@@ -86,7 +86,8 @@ impl Client {
                 Error::Refused { .. }
                 | Error::PermissionDenied { .. }
                 | Error::PackageNotRunning { .. }
-                | Error::Unexpected { .. },
+                | Error::Unexpected { .. }
+                | Error::MethodMissing { .. },
             ) => self.ask_one_by_one(&calls).await?,
             Err(error) => return Err(error),
         };

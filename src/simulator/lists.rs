@@ -10,6 +10,9 @@ use super::results::in_time;
 use super::shapes::{disguise, estrange, retention};
 use super::tasks::{Device, Task};
 
+/// State of the verification of a version; the only number that has been seen, its meaning is not known.
+const NOT_VERIFIED: i64 = 6;
+
 impl Nas {
     /// `SYNO.ActiveBackup.Task` `list`.
     pub(super) fn list(&self, call: &ApiCall) -> Value {
@@ -62,7 +65,14 @@ impl Nas {
             row.insert("last_result".to_owned(), result.as_last_result());
         }
         if call.flag("load_versions") {
-            let versions: Vec<Value> = task.versions.iter().map(|version| version.listed()).collect();
+            let listed = |version: &super::tasks::Version| {
+                let mut listed = version.listed();
+                if call.flag("load_verify_status") {
+                    listed["verify_status"] = json!(NOT_VERIFIED);
+                }
+                listed
+            };
+            let versions: Vec<Value> = task.versions.iter().map(listed).collect();
             row.insert(
                 "last_version_id".to_owned(),
                 json!(task.versions.first().map_or(0, |last| last.id)),
@@ -195,6 +205,10 @@ impl Nas {
             .values()
             .filter(|task| self.asked(task, &filter))
             .flat_map(|task| task.devices.iter().map(move |device| (task, device)))
+            .filter(|(_, device)| {
+                let wanted = filter.get("host_name").and_then(Value::as_str);
+                wanted.is_none_or(|wanted| wanted == device.host_name)
+            })
             .collect();
         let total = pairs.len();
         let devices: Vec<Value> = page(pairs, call, &filter)
