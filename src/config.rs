@@ -7,6 +7,10 @@ use secrecy::SecretString;
 
 use crate::{api::GoDuration, telemetry::LogFormat};
 
+mod plugin;
+
+pub use plugin::{ClusterArgs, Plugin, PluginCommand};
+
 /// Declares backups of Synology Active Backup for Business in Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "abb-operator", version, about, propagate_version = true)]

@@ -22,8 +22,7 @@ const FAMILY: &str = "SYNO.ActiveBackup.";
 /// Calls a method of the NAS that the flags name.
 pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
     let CallArgs { method, nas } = args;
-    if method.methods {
-        print(&methods_table());
+    if prints_only(&method) {
         return Ok(());
     }
     let call = invocation(&method)?;
@@ -35,6 +34,14 @@ pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
     consent(&call, method.yes)?;
     let client = client(&nas)?;
     carry_out(&client, &call, nas.request_timeout).await
+}
+
+/// Prints what is known of the methods, where only that is asked for.
+pub(super) fn prints_only(args: &MethodArgs) -> bool {
+    if args.methods {
+        print(&methods_table());
+    }
+    args.methods
 }
 
 /// Sends a call that was agreed to, prints what it gave, and ends the session.
@@ -246,7 +253,7 @@ fn methods_table() -> String {
     text
 }
 
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     // A reader that has seen enough (head, less) is no failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     api::{BackupServer, CaKind, Reason, TlsSpec, status_time},
-    nas::{self, Client, Credentials, Endpoint, RememberedDevice, Trust},
+    clock::Clock,
+    nas::{self, Client, Credentials, Endpoint, OneTimeCodes, RememberedDevice, Trust},
 };
 
 /// First wait after a refused login, and the longest (contract, BackupServer).
@@ -103,6 +104,26 @@ pub async fn connect<C: Cluster>(
         });
     }
     log_in(server, memory, now, Some(secret_version)).await
+}
+
+/// A client of this server for one command: its Secret and its authority are read now. Network: Kubernetes only.
+///
+/// # Errors
+/// The reason that the server's `Ready` would have.
+pub async fn client_of<C: Cluster>(
+    cluster: &C,
+    server: &BackupServer,
+    clock: Clock,
+) -> Result<Client, Problem> {
+    let Settings {
+        endpoint,
+        credentials,
+        fingerprint: _,
+        secret_version: _,
+    } = settings(cluster, server).await?;
+    let client = Client::new(endpoint, credentials).map_err(|error| problem(server, &error))?;
+    // What the operator spent is not known here.
+    Ok(client.with_codes(OneTimeCodes::starting_at(clock.now())))
 }
 
 /// The Secret is read when there is no session, once per `polling.idle`, and while refused once per `polling.active`.

@@ -151,13 +151,14 @@ fn overview() -> Vec<Cell> {
     ]
 }
 
+const DEVICES: &str = "SYNO.ActiveBackup.Device list";
+
 fn versions_and_devices() -> Vec<Cell> {
     let devices = |change: fn(&mut ListDevices)| {
         let mut query = ListDevices::default();
         change(&mut query);
         Invocation::from(&query)
     };
-    const DEVICES: &str = "SYNO.ActiveBackup.Device list";
     vec![
         cell(
             "SYNO.ActiveBackup.Version list",
@@ -262,7 +263,12 @@ async fn several_calls_in_one_round_trip() {
     assert_eq!(parts[1], Err(1103), "a part has a verdict of its own");
     assert!(parts[2].is_ok());
     let changes = Invocation::from(abb_operator::nas::Mutation::Backup(TaskId(1)));
-    assert!(lab.client.ask_together(&[changes.clone()]).await.is_err());
+    assert!(
+        lab.client
+            .ask_together(std::slice::from_ref(&changes))
+            .await
+            .is_err()
+    );
     assert!(
         lab.client.ask(&changes).await.is_err(),
         "what changes something is not asked"
