@@ -13,7 +13,7 @@ use super::catalogue::Offer;
 use super::checks::Check;
 use super::control::PackageState;
 use super::faults::Faults;
-use super::jobs::Job;
+use super::job::Job;
 use super::ledger::{Effect, Ledger, Origin, RequestRecord, rfc3339};
 use super::results::{LogRow, ResultRow};
 use super::scenario::Scenario;
