@@ -16,15 +16,15 @@ fn document() -> String {
     fs::read_to_string(root().join("docs/simulator.md")).unwrap()
 }
 
-fn keys(value: Value) -> Vec<String> {
+fn keys(value: &Value) -> Vec<String> {
     value.as_object().unwrap().keys().cloned().collect()
 }
 
 #[test]
 fn every_switch_and_fault_is_described() {
     let text = document();
-    let mut names = keys(serde_json::to_value(Behaviour::default()).unwrap());
-    names.extend(keys(serde_json::to_value(Scenario::default()).unwrap()));
+    let mut names = keys(&serde_json::to_value(Behaviour::default()).unwrap());
+    names.extend(keys(&serde_json::to_value(Scenario::default()).unwrap()));
     let source = fs::read_to_string(root().join("src/simulator/faults.rs")).unwrap();
     let kinds = source.split_once("pub enum FaultKind {").unwrap().1;
     let kinds = kinds.split_once("\n}").unwrap().0.lines();
