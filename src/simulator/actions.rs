@@ -7,7 +7,7 @@ use super::answers::{
 };
 use super::call::{Answer, ApiCall, Failure};
 use super::core::Nas;
-use super::jobs::{Job, Phase};
+use super::job::{Job, Phase};
 use super::ledger::Origin;
 use super::results::{ACTION_DELETE_TARGET, status};
 use super::tasks::Version;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::core::Nas;
-use super::jobs::{Job, Phase};
+use super::job::{Job, Phase};
 use super::results::{ACTION_BACKUP, ACTION_DELETE_TARGET, ACTION_DELETE_VERSION};
 
 impl Nas {

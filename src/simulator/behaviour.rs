@@ -89,6 +89,8 @@ pub struct Behaviour {
     pub permission: bool,
     /// Whether several calls may be sent in one; 102 when not.
     pub compound: bool,
+    /// Whether a session is checked for each of several calls in one, and not for the whole, which then succeeds.
+    pub compound_checks_inside: bool,
     /// Whether `get` of the list of packages works; 103 when not.
     pub package_get: bool,
     /// Generation of the web API.
@@ -138,6 +140,7 @@ impl Default for Behaviour {
             missing_token: MissingToken::Error119,
             permission: true,
             compound: true,
+            compound_checks_inside: false,
             package_get: false,
             dsm_generation: DsmGeneration::Dsm7,
             gzip: true,

@@ -158,6 +158,11 @@ impl Api {
         self.name.starts_with("SYNO.ActiveBackup.")
     }
 
+    /// Whether it takes several calls in one.
+    pub(super) fn is_compound(&self) -> bool {
+        self.name == COMPOUND
+    }
+
     /// Whether only a DSM 7 has it.
     fn is_new(&self) -> bool {
         let part = self.name.strip_prefix("SYNO.ActiveBackup.").unwrap_or_default();
@@ -187,7 +192,7 @@ impl Offer {
 
     fn has(self, api: &Api) -> bool {
         (self.package || !api.of_package())
-            && (self.compound || api.name != COMPOUND)
+            && (self.compound || !api.is_compound())
             && !(self.is_old() && api.is_new())
     }
 

@@ -222,7 +222,7 @@ impl Nas {
                 let jobs = || self.jobs.iter().filter(|job| job.task_id == task.id);
                 let state = if self.is_deleting(task.id) {
                     "deleting"
-                } else if jobs().any(super::jobs::Job::is_active_run) {
+                } else if jobs().any(super::job::Job::is_active_run) {
                     "running"
                 } else if jobs().next().is_some() {
                     "waiting"

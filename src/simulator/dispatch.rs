@@ -33,7 +33,7 @@ impl Nas {
             }
             ("SYNO.API.Auth.UIConfig", "get") => Ok(Some(self.login_page(cookies))),
             ("SYNO.API.Encryption", "getinfo") => Ok(Some(self.encryption_info())),
-            ("SYNO.Entry.Request", "request") => self.compound(call, user),
+            ("SYNO.Entry.Request", "request") => self.compound(call),
             ("SYNO.DSM.Info", "getinfo") => Ok(Some(self.dsm_info())),
             ("SYNO.Core.System", "info") => Ok(Some(self.system_info())),
             ("SYNO.Core.Package", "list") => Ok(Some(self.packages(call))),
@@ -98,7 +98,7 @@ impl Nas {
     }
 
     /// `SYNO.Entry.Request` `request`: several calls in one, one after the other.
-    fn compound(&mut self, call: &ApiCall, user: &str) -> Answer {
+    fn compound(&mut self, call: &ApiCall) -> Answer {
         let Some(Value::Array(parts)) = call.value("compound") else {
             return Err(Failure::code(113));
         };
@@ -133,8 +133,8 @@ impl Nas {
             } else if inner.api == "SYNO.Entry.Request" {
                 Err(Failure::code(113))
             } else {
-                self.admit(&inner)
-                    .and_then(|_| self.execute(&inner, Some(user), &mut Vec::new()))
+                let admitted = self.admit(&inner);
+                admitted.and_then(|user| self.execute(&inner, user.as_deref(), &mut Vec::new()))
             };
             self.ledger.answered(seq, outcome(&answer));
             has_fail |= answer.is_err();

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, as_number, as_numbers};
 use super::core::Nas;
-use super::jobs::{Job, Phase};
+use super::job::{Job, Phase};
 use super::results::in_time;
 use super::shapes::{disguise, estrange, retention};
 use super::tasks::{Device, Task};

@@ -27,6 +27,7 @@ mod dispatch;
 mod encryption;
 mod encryption_key;
 mod faults;
+mod job;
 mod jobs;
 mod ledger;
 mod lists;

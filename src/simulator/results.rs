@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::call::{Answer, ApiCall, Failure, as_number, as_numbers};
 use super::core::Nas;
-use super::jobs::Job;
+use super::job::Job;
 use super::lists::{keyword_matches, page};
 use super::scenario::ResultSpec;
 use super::shapes::estrange_result;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, ApiCall, Failure, as_numbers};
 use super::core::Nas;
-use super::jobs::Job;
+use super::job::Job;
 
 const SHARE: &str = "ActiveBackupforBusiness";
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::answers::ResultRowAt;
 use super::call::{Answer, ApiCall, Failure, as_number};
 use super::core::Nas;
-use super::jobs::Phase;
+use super::job::Phase;
 use super::ledger::Origin;
 use super::results::{ACTION_DELETE_VERSION, status};
 use super::tasks::Task;

@@ -113,6 +113,18 @@ fn settings_change_while_the_nas_runs() {
 }
 
 #[test]
+fn an_encrypted_login_opens_a_session() {
+    // As a published client sent it for the fixed key.
+    let sealed = include_str!("../../../tests/fixtures/encrypted-login.json");
+    let mut bench = with("");
+    let call = ApiCall::new("SYNO.API.Auth", "login").at_version(6);
+    let opened = bench.send(&call.with("__cIpHeRtExT", sealed).with("enable_syno_token", "yes"));
+    assert_eq!(opened["data"]["account"], "abb-operator");
+    assert!(opened["data"]["synotoken"].is_string());
+    assert_eq!(bench.effects("login").len(), 2);
+}
+
+#[test]
 fn an_encrypted_login_that_cannot_be_read_is_refused() {
     let mut bench = with("");
     let sealed = ApiCall::new("SYNO.API.Auth", "login").at_version(6);

@@ -5,6 +5,8 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod direct;
+mod document;
 mod logins;
 mod methods;
 mod nas;

@@ -138,6 +138,20 @@ fn several_calls_in_one_may_be_unknown() {
 }
 
 #[test]
+fn a_session_may_be_checked_inside_only() {
+    let parts = json!([{"api": TASK, "method": "list", "version": 1}]).to_string();
+    let call = || ApiCall::new("SYNO.Entry.Request", "request").with("compound", &parts);
+    for (switch, outer, inner) in [("false", 119, json!(null)), ("true", 0, json!(119))] {
+        let mut bench = with(&format!("compoundChecksInside: {switch}"));
+        assert_eq!(bench.ask(call())["data"]["result"][0]["data"]["total"], 1);
+        bench.nas.control(Control::ExpireSessions, bench.now).unwrap();
+        let answer = bench.ask(call());
+        assert_eq!(code(&answer), outer);
+        assert_eq!(answer["data"]["result"][0]["error"]["code"], inner);
+    }
+}
+
+#[test]
 fn an_account_without_permission_gets_105_from_the_package_only() {
     let mut bench = with("permission: false");
     assert_eq!(bench.code("backup", 1), 105);
