@@ -21,6 +21,8 @@ use super::{
 /// Simulated time within which everything must be settled once nothing goes wrong any more: an accepted call without
 /// a trace is waited for for a day.
 const PATIENCE: Duration = Duration::from_secs(26 * 3600);
+/// What was in a watch's lag or in a process's sleep may still come in the first minutes.
+const GRACE: Duration = Duration::from_secs(300);
 /// Simulated time after that in which nothing may be written or sent.
 const QUIET: Duration = Duration::from_secs(600);
 
@@ -177,13 +179,16 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
     let scheduled = begun + Duration::from_secs(scenario.lasts);
     let mut settled_since: Option<(Instant, u64, usize)> = None;
     let mut steps = 0;
+    let mut calls = Calls::default();
     loop {
-        sleep(Duration::from_secs(5)).await;
+        // What happens in a long quiet time is counted, however far apart the looks are.
+        let is_quiet = settled_since.is_some_and(|(since, ..)| since.elapsed() > GRACE);
+        sleep(Duration::from_secs(if is_quiet { 30 } else { 5 })).await;
         if let Some(violation) = &world.lock().judge.violation {
             return Err(violation.clone());
         }
         let is_settled = Instant::now() > scheduled && world.is_calm() && is_settled(world, scenario);
-        let (writes, mutations) = marks(world);
+        let (writes, mutations) = calls.marks(world);
         match settled_since {
             _ if !is_settled => settled_since = None,
             None => {
@@ -191,10 +196,8 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
                 settled_since = Some((Instant::now(), writes, mutations));
             }
             Some((since, old_writes, old_mutations)) => {
-                // What was in a watch's lag or in a process's sleep may still come in the first minutes.
-                let grace = Duration::from_secs(300);
                 let passed = since.elapsed();
-                if passed <= grace {
+                if passed <= GRACE {
                     settled_since = Some((since, writes, mutations));
                 } else if (writes, mutations) != (old_writes, old_mutations) {
                     return Err(format!(
@@ -202,7 +205,7 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
                         writes - old_writes,
                         mutations - old_mutations
                     ));
-                } else if passed > grace + quiet {
+                } else if passed > GRACE + quiet {
                     return Ok(steps);
                 }
             }
@@ -278,16 +281,24 @@ fn carry_out(world: &Arc<World>, deed: &Do) {
     world.wake();
 }
 
-fn marks(world: &Arc<World>) -> (u64, usize) {
-    let state = world.lock();
-    let nas = state.nas.lock();
-    let is_call = |method: &str| matches!(method, "backup" | "cancel" | "remove");
-    let calls = nas
-        .requests()
-        .iter()
-        .filter(|request| is_call(&request.method))
-        .count();
-    (state.api.writes, calls)
+/// Calls of the operator that change something, counted as the requests come in.
+#[derive(Default)]
+struct Calls {
+    seen: usize,
+    count: usize,
+}
+
+impl Calls {
+    /// Writes and such calls so far.
+    fn marks(&mut self, world: &Arc<World>) -> (u64, usize) {
+        let state = world.lock();
+        let nas = state.nas.lock();
+        let new = &nas.requests()[self.seen..];
+        let is_call = |method: &str| matches!(method, "backup" | "cancel" | "remove");
+        self.count += new.iter().filter(|request| is_call(&request.method)).count();
+        self.seen += new.len();
+        (state.api.writes, self.count)
+    }
 }
 
 /// Whether nothing is open: no call, no run, no token without an end.
