@@ -305,6 +305,9 @@ impl Calls {
 fn is_settled(world: &Arc<World>, scenario: &Scenario) -> bool {
     let state = world.lock();
     let tasks = &state.api.now().tasks;
+    // What goes without our doing may be gone before it is asked for.
+    let vanishes = |(_, deed): &(u64, Do)| matches!(deed, Do::Nas(Control::VanishTask { .. }));
+    let may_miss = scenario.script.iter().any(vanishes);
     tasks.values().all(|task| {
         let Some(status) = &task.status else { return false };
         let receipts = status.receipts.clone().unwrap_or_default();
@@ -323,7 +326,9 @@ fn is_settled(world: &Arc<World>, scenario: &Scenario) -> bool {
         });
         let open = status.intent.is_some() || status.run.is_some() || status.due_since.is_some();
         let waits = status.next_attempt_time.is_some() || status.retry_attempt.is_some();
-        let removing = scenario.ends == State::Removed && status.state != Some(State::Removed);
+        let is_removed = status.state == Some(State::Removed);
+        let is_missed = may_miss && status.state == Some(State::Missing);
+        let removing = scenario.ends == State::Removed && !is_removed && !is_missed;
         answered && cancel && !open && !waits && !removing && task.metadata.deletion_timestamp.is_none()
     })
 }
