@@ -9,6 +9,7 @@ mod behaviours;
 mod crowd;
 mod faults;
 mod judge;
+mod logins;
 mod run;
 mod scenarios;
 mod stories;

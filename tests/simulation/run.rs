@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use abb_operator::{
-    api::{IntentAction, ReceiptOutcome, State},
+    api::{BackupServer, IntentAction, ReceiptOutcome, State},
     clock::Clock,
-    simulator::{Control, Nas},
+    simulator::{Control, Nas, RequestRecord},
 };
 use jiff::SignedDuration;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 use super::{
     api_server::ApiServer,
@@ -60,7 +63,8 @@ pub fn run_quietly_for(scenario: &Scenario, quiet: Duration) -> Outcome {
     runtime.block_on(under(scenario, &Plan::default(), false, quiet))
 }
 
-async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) -> Outcome {
+/// The world at its beginning.
+fn world_of(scenario: &Scenario, plan: &Plan, protocol: Protocol, traced: bool) -> Arc<World> {
     let begin = scenarios::start();
     let clock = Clock::starting_at(begin);
     let nas = Nas::new(scenario.nas.clone(), 1.0, begin).unwrap();
@@ -68,10 +72,18 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
     let before = begin - SignedDuration::from_secs(1);
     let mut api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
     api.edit_secret(scenario.secret);
-    let world = World::new(api, nas, clock, Protocol::Ours, plan.clone(), traced);
-    let processes: Vec<_> = (0..PROCESSES)
-        .map(|process| tokio::spawn(Arc::clone(&world).process(process)))
-        .collect();
+    World::new(api, nas, clock, protocol, plan.clone(), traced)
+}
+
+fn begin(world: &Arc<World>) -> Vec<JoinHandle<()>> {
+    (0..PROCESSES)
+        .map(|process| tokio::spawn(Arc::clone(world).process(process)))
+        .collect()
+}
+
+async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) -> Outcome {
+    let world = world_of(scenario, plan, Protocol::Ours, traced);
+    let processes = begin(&world);
     let ended = tell(&world, scenario, quiet).await;
     for process in processes {
         process.abort();
@@ -124,6 +136,33 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
     }
 }
 
+/// The first part of a run, however it goes on: what was asked of the NAS, and the server as it is then.
+#[allow(dead_code, reason = "the test's")]
+pub fn watch(scenario: &Scenario, plan: &Plan, time: Duration) -> (Vec<RequestRecord>, BackupServer) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let world = world_of(scenario, plan, Protocol::Ours, false);
+        let processes = begin(&world);
+        let begun = Instant::now();
+        for (second, deed) in &scenario.script {
+            tokio::time::sleep_until(begun + Duration::from_secs(*second)).await;
+            see(&world, deed).unwrap();
+            carry_out(&world, deed);
+        }
+        tokio::time::sleep_until(begun + time).await;
+        for process in processes {
+            process.abort();
+        }
+        let state = world.lock();
+        let requests = state.nas.lock().requests().to_vec();
+        (requests, BackupServer::clone(&state.api.now().server))
+    })
+}
+
 /// A fault of the story that never came: then the story does not show what its name says.
 fn unmet(scenario: &Scenario, nas: &Nas) -> Option<String> {
     let told = scenario.script.iter().filter_map(|(_, deed)| match deed {
@@ -143,15 +182,8 @@ pub fn backups_of(protocol: Protocol, scenario: &Scenario, plan: &Plan) -> usize
         .build()
         .unwrap();
     runtime.block_on(async {
-        let begin = scenarios::start();
-        let clock = Clock::starting_at(begin);
-        let nas = Nas::new(scenario.nas.clone(), 1.0, begin).unwrap();
-        let before = begin - SignedDuration::from_secs(1);
-        let api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
-        let world = World::new(api, nas, clock, protocol, plan.clone(), false);
-        let processes: Vec<_> = (0..PROCESSES)
-            .map(|process| tokio::spawn(Arc::clone(&world).process(process)))
-            .collect();
+        let world = world_of(scenario, plan, protocol, false);
+        let processes = begin(&world);
         sleep(Duration::from_secs(1500)).await;
         for process in processes {
             process.abort();
