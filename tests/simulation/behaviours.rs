@@ -107,6 +107,7 @@ const SESSIONS: &[Behaviour] = &[
             "105 at a backup",
             "105 at the queue",
             "105 at the catalogue",
+            "a right that is missing for a while",
             "a NAS that does not tell who it is",
         ],
     ),
