@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use abb_operator::{
-    api::{IntentAction, ReceiptOutcome, State},
+    api::{BackupServer, IntentAction, ReceiptOutcome, State},
     clock::Clock,
-    simulator::{Control, Nas},
+    simulator::{Control, Nas, RequestRecord},
 };
 use jiff::SignedDuration;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 use super::{
     api_server::ApiServer,
@@ -21,6 +24,8 @@ use super::{
 /// Simulated time within which everything must be settled once nothing goes wrong any more: an accepted call without
 /// a trace is waited for for a day.
 const PATIENCE: Duration = Duration::from_secs(26 * 3600);
+/// What was in a watch's lag or in a process's sleep may still come in the first minutes.
+const GRACE: Duration = Duration::from_secs(300);
 /// Simulated time after that in which nothing may be written or sent.
 const QUIET: Duration = Duration::from_secs(600);
 
@@ -58,7 +63,8 @@ pub fn run_quietly_for(scenario: &Scenario, quiet: Duration) -> Outcome {
     runtime.block_on(under(scenario, &Plan::default(), false, quiet))
 }
 
-async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) -> Outcome {
+/// The world at its beginning.
+fn world_of(scenario: &Scenario, plan: &Plan, protocol: Protocol, traced: bool) -> Arc<World> {
     let begin = scenarios::start();
     let clock = Clock::starting_at(begin);
     let nas = Nas::new(scenario.nas.clone(), 1.0, begin).unwrap();
@@ -66,10 +72,18 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
     let before = begin - SignedDuration::from_secs(1);
     let mut api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
     api.edit_secret(scenario.secret);
-    let world = World::new(api, nas, clock, Protocol::Ours, plan.clone(), traced);
-    let processes: Vec<_> = (0..PROCESSES)
-        .map(|process| tokio::spawn(Arc::clone(&world).process(process)))
-        .collect();
+    World::new(api, nas, clock, protocol, plan.clone(), traced)
+}
+
+fn begin(world: &Arc<World>) -> Vec<JoinHandle<()>> {
+    (0..PROCESSES)
+        .map(|process| tokio::spawn(Arc::clone(world).process(process)))
+        .collect()
+}
+
+async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) -> Outcome {
+    let world = world_of(scenario, plan, Protocol::Ours, traced);
+    let processes = begin(&world);
     let ended = tell(&world, scenario, quiet).await;
     for process in processes {
         process.abort();
@@ -122,6 +136,33 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
     }
 }
 
+/// The first part of a run, however it goes on: what was asked of the NAS, and the server as it is then.
+#[allow(dead_code, reason = "the test's")]
+pub fn watch(scenario: &Scenario, plan: &Plan, time: Duration) -> (Vec<RequestRecord>, BackupServer) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let world = world_of(scenario, plan, Protocol::Ours, false);
+        let processes = begin(&world);
+        let begun = Instant::now();
+        for (second, deed) in &scenario.script {
+            tokio::time::sleep_until(begun + Duration::from_secs(*second)).await;
+            see(&world, deed).unwrap();
+            carry_out(&world, deed);
+        }
+        tokio::time::sleep_until(begun + time).await;
+        for process in processes {
+            process.abort();
+        }
+        let state = world.lock();
+        let requests = state.nas.lock().requests().to_vec();
+        (requests, BackupServer::clone(&state.api.now().server))
+    })
+}
+
 /// A fault of the story that never came: then the story does not show what its name says.
 fn unmet(scenario: &Scenario, nas: &Nas) -> Option<String> {
     let told = scenario.script.iter().filter_map(|(_, deed)| match deed {
@@ -141,15 +182,8 @@ pub fn backups_of(protocol: Protocol, scenario: &Scenario, plan: &Plan) -> usize
         .build()
         .unwrap();
     runtime.block_on(async {
-        let begin = scenarios::start();
-        let clock = Clock::starting_at(begin);
-        let nas = Nas::new(scenario.nas.clone(), 1.0, begin).unwrap();
-        let before = begin - SignedDuration::from_secs(1);
-        let api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
-        let world = World::new(api, nas, clock, protocol, plan.clone(), false);
-        let processes: Vec<_> = (0..PROCESSES)
-            .map(|process| tokio::spawn(Arc::clone(&world).process(process)))
-            .collect();
+        let world = world_of(scenario, plan, protocol, false);
+        let processes = begin(&world);
         sleep(Duration::from_secs(1500)).await;
         for process in processes {
             process.abort();
@@ -177,13 +211,16 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
     let scheduled = begun + Duration::from_secs(scenario.lasts);
     let mut settled_since: Option<(Instant, u64, usize)> = None;
     let mut steps = 0;
+    let mut calls = Calls::default();
     loop {
-        sleep(Duration::from_secs(5)).await;
+        // What happens in a long quiet time is counted, however far apart the looks are.
+        let is_quiet = settled_since.is_some_and(|(since, ..)| since.elapsed() > GRACE);
+        sleep(Duration::from_secs(if is_quiet { 30 } else { 5 })).await;
         if let Some(violation) = &world.lock().judge.violation {
             return Err(violation.clone());
         }
         let is_settled = Instant::now() > scheduled && world.is_calm() && is_settled(world, scenario);
-        let (writes, mutations) = marks(world);
+        let (writes, mutations) = calls.marks(world);
         match settled_since {
             _ if !is_settled => settled_since = None,
             None => {
@@ -191,10 +228,8 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
                 settled_since = Some((Instant::now(), writes, mutations));
             }
             Some((since, old_writes, old_mutations)) => {
-                // What was in a watch's lag or in a process's sleep may still come in the first minutes.
-                let grace = Duration::from_secs(300);
                 let passed = since.elapsed();
-                if passed <= grace {
+                if passed <= GRACE {
                     settled_since = Some((since, writes, mutations));
                 } else if (writes, mutations) != (old_writes, old_mutations) {
                     return Err(format!(
@@ -202,7 +237,7 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
                         writes - old_writes,
                         mutations - old_mutations
                     ));
-                } else if passed > grace + quiet {
+                } else if passed > GRACE + quiet {
                     return Ok(steps);
                 }
             }
@@ -278,22 +313,33 @@ fn carry_out(world: &Arc<World>, deed: &Do) {
     world.wake();
 }
 
-fn marks(world: &Arc<World>) -> (u64, usize) {
-    let state = world.lock();
-    let nas = state.nas.lock();
-    let is_call = |method: &str| matches!(method, "backup" | "cancel" | "remove");
-    let calls = nas
-        .requests()
-        .iter()
-        .filter(|request| is_call(&request.method))
-        .count();
-    (state.api.writes, calls)
+/// Calls of the operator that change something, counted as the requests come in.
+#[derive(Default)]
+struct Calls {
+    seen: usize,
+    count: usize,
+}
+
+impl Calls {
+    /// Writes and such calls so far.
+    fn marks(&mut self, world: &Arc<World>) -> (u64, usize) {
+        let state = world.lock();
+        let nas = state.nas.lock();
+        let new = &nas.requests()[self.seen..];
+        let is_call = |method: &str| matches!(method, "backup" | "cancel" | "remove");
+        self.count += new.iter().filter(|request| is_call(&request.method)).count();
+        self.seen += new.len();
+        (state.api.writes, self.count)
+    }
 }
 
 /// Whether nothing is open: no call, no run, no token without an end.
 fn is_settled(world: &Arc<World>, scenario: &Scenario) -> bool {
     let state = world.lock();
     let tasks = &state.api.now().tasks;
+    // What goes without our doing may be gone before it is asked for.
+    let vanishes = |(_, deed): &(u64, Do)| matches!(deed, Do::Nas(Control::VanishTask { .. }));
+    let may_miss = scenario.script.iter().any(vanishes);
     tasks.values().all(|task| {
         let Some(status) = &task.status else { return false };
         let receipts = status.receipts.clone().unwrap_or_default();
@@ -312,7 +358,9 @@ fn is_settled(world: &Arc<World>, scenario: &Scenario) -> bool {
         });
         let open = status.intent.is_some() || status.run.is_some() || status.due_since.is_some();
         let waits = status.next_attempt_time.is_some() || status.retry_attempt.is_some();
-        let removing = scenario.ends == State::Removed && status.state != Some(State::Removed);
+        let is_removed = status.state == Some(State::Removed);
+        let is_missed = may_miss && status.state == Some(State::Missing);
+        let removing = scenario.ends == State::Removed && !is_removed && !is_missed;
         answered && cancel && !open && !waits && !removing && task.metadata.deletion_timestamp.is_none()
     })
 }

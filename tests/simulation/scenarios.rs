@@ -6,6 +6,7 @@ use abb_operator::{
     simulator::{self, Control, ResultSpec, TaskSpec},
 };
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 /// What somebody does at a second of the run.
@@ -55,9 +56,12 @@ pub fn start() -> Timestamp {
 
 /// That moment and some seconds.
 pub fn at(second: i64) -> String {
-    Timestamp::from_second(1_800_000_000 + second)
-        .unwrap()
-        .to_string()
+    time(second).0.to_string()
+}
+
+/// The same as objects have it.
+pub fn time(second: i64) -> Time {
+    Time(Timestamp::from_second(1_800_000_000 + second).unwrap())
 }
 
 pub(super) fn nas() -> simulator::Scenario {

@@ -1,13 +1,13 @@
 //! Which task is meant: renamed, doubled, replaced, gone.
 
 use abb_operator::{
-    api::{Reason, ReceiptOutcome, State},
+    api::{BackupTask, Reason, ReceiptOutcome, State},
     simulator::{Control, TaskChange, TaskSpec, UnknownTask},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    super::scenarios::{Do, Scenario, story},
+    super::scenarios::{Do, Scenario, at, story, time},
     OVERVIEW, asks, changed, slow, with,
 };
 
@@ -76,7 +76,9 @@ pub(super) fn identities() -> Vec<Scenario> {
 }
 
 /// A task that is gone by the time of the call: each answer to an id that does not exist.
-pub(super) fn unknown(token: &Value) -> Vec<Scenario> {
+pub(super) fn unknown() -> Vec<Scenario> {
+    // Whoever comes too late to ask answers the token all the same.
+    let in_time = json!({ "triggers": { "request": "a", "requestNotAfter": at(600) } });
     let mut list: Vec<Scenario> = [
         (
             "a task that is gone at the call, and it succeeds",
@@ -104,7 +106,7 @@ pub(super) fn unknown(token: &Value) -> Vec<Scenario> {
             nas.faults = vec![slow("list_activity", OVERVIEW, 5_000)];
         }),
         script: vec![
-            (30, Do::Edit("task-1", asks)),
+            (30, Do::Edit("task-1", asks_in_time)),
             (32, Do::Nas(Control::VanishTask { id: 1 })),
             (60, Do::Answered("backup", outcome)),
         ],
@@ -120,7 +122,7 @@ pub(super) fn unknown(token: &Value) -> Vec<Scenario> {
         lasts: 400,
         ends: State::Missing,
         answer: Some(ReceiptOutcome::ResultUnknown),
-        ..story("a task that vanishes in mid-run", token)
+        ..story("a task that vanishes in mid-run", &in_time)
     });
     list.push(Scenario {
         script: vec![
@@ -136,7 +138,12 @@ pub(super) fn unknown(token: &Value) -> Vec<Scenario> {
         lasts: 400,
         ends: State::Missing,
         answer: Some(ReceiptOutcome::ResultUnknown),
-        ..story("another machine under the address in mid-run", token)
+        ..story("another machine under the address in mid-run", &in_time)
     });
     list
+}
+
+fn asks_in_time(task: &mut BackupTask) {
+    asks(task);
+    task.spec.triggers.request_not_after = Some(time(600));
 }

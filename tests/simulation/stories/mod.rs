@@ -46,7 +46,7 @@ pub fn all() -> Vec<Scenario> {
     list.extend(removals::held_back());
     list.extend(removals::races());
     list.extend(identities::identities());
-    list.extend(identities::unknown(&token));
+    list.extend(identities::unknown());
     list.extend(lists::lists(&token));
     list.extend(results::results());
     list.extend(results::rows(&token));

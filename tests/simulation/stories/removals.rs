@@ -7,17 +7,14 @@ use abb_operator::{
 use serde_json::json;
 
 use super::{
-    super::scenarios::{Do, Scenario, at, server, story, task},
+    super::scenarios::{Do, Scenario, at, server, story, task, time},
     OVERVIEW, TASKS, behaving, changed, slow, started_by_a_person, with,
 };
 
 pub(super) fn remove_now(task: &mut BackupTask) {
     task.spec.removal.when = RemovalWhen::Now;
     task.spec.removal.confirm = Some("key-1".to_owned());
-    task.spec.removal.not_after = at(10 * 86_400)
-        .parse()
-        .ok()
-        .map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time);
+    task.spec.removal.not_after = Some(time(10 * 86_400));
 }
 
 pub(super) fn plain() -> Vec<Scenario> {

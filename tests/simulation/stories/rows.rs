@@ -7,7 +7,7 @@ use abb_operator::{
 use serde_json::{Value, json};
 
 use super::{
-    super::scenarios::{Do, Scenario, story, task},
+    super::scenarios::{Do, Scenario, aged, story, task},
     behaving, with,
 };
 
@@ -56,18 +56,18 @@ pub(super) fn rows(token: &Value) -> Vec<Scenario> {
             ..story("a run that ends with a number that nobody knows", token)
         },
         Scenario {
-            // A success of the day before is behind a result that proves nothing.
+            // It stands there before the first look, and is younger than the age.
+            nas: aged(-100_000),
             script: vec![(
-                1,
+                0,
                 added(ResultSpec {
                     status: Some(42),
                     ..ResultSpec::default()
                 }),
             )],
-            lasts: 400,
             ..story(
                 "a result that nobody knows satisfies no age",
-                &json!({ "triggers": { "maxAge": "1h" } }),
+                &json!({ "triggers": { "maxAge": "26h" } }),
             )
         },
         Scenario {

@@ -125,6 +125,14 @@ pub(super) fn endings(token: &Value) -> Vec<Scenario> {
             ..story("a session that is over at a removal", &json!({}))
         },
         Scenario {
+            // A new session changes nothing: the account lacks the right, until somebody gives it.
+            nas: with(|nas| nas.faults = vec![code(105).on(TASKS, "list").times(6)]),
+            script: vec![(25, Do::SeeServer(Reason::PermissionDenied))],
+            lasts: 700,
+            answer: Some(ReceiptOutcome::Succeeded),
+            ..story("a right that is missing for a while", token)
+        },
+        Scenario {
             nas: with(|nas| nas.faults = vec![code(105).on("SYNO.DSM.Info", "getinfo").times(0)]),
             answer: Some(ReceiptOutcome::Succeeded),
             ..story("a NAS that does not tell who it is", token)
