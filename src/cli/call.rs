@@ -11,7 +11,7 @@ use super::{Failure, nas::client};
 use crate::{
     config::{CallArgs, MethodArgs},
     nas::{
-        Answer, Client, Extra, Invocation, explain, explain_answer,
+        Answer, Client, Extra, Invocation, entry_address, explain, explain_answer,
         methods::{self, Effect, Method},
         visible::is_secret,
     },
@@ -27,8 +27,8 @@ pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
     }
     let call = invocation(&method)?;
     if method.dry_run {
-        let base = nas.url.as_ref().map_or("https://NAS:5001".to_owned(), address);
-        print(&dry_run(&call, &format!("{base}/webapi/entry.cgi")));
+        let address = nas.url.as_ref().map_or("the NAS".to_owned(), entry_address);
+        print(&dry_run(&call, &address));
         return Ok(());
     }
     consent(&call, method.yes)?;
@@ -205,17 +205,6 @@ pub(super) fn dry_run(call: &Invocation, address: &str) -> String {
     text
 }
 
-fn address(url: &url::Url) -> String {
-    // A URL may hold a password, which is refused only when it is used.
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!(
-        "{}://{host}{port}{}",
-        url.scheme(),
-        url.path().trim_end_matches('/')
-    )
-}
-
 fn methods_table() -> String {
     let mut text = String::new();
     for method in methods::all() {
@@ -350,10 +339,10 @@ mod tests {
             &["device_ids=[1]", "login_password=canary", "note=a b"],
         ))
         .unwrap();
-        let text = dry_run(&call, "https://nas:5001/webapi/entry.cgi");
+        let text = dry_run(&call, "https://nas:5001/entry");
         assert_eq!(
             text,
-            "POST https://nas:5001/webapi/entry.cgi\nContent-Type: application/x-www-form-urlencoded\n\n\
+            "POST https://nas:5001/entry\nContent-Type: application/x-www-form-urlencoded\n\n\
              api=SYNO.ActiveBackup.Device\nversion=1\nmethod=set_credential\ndevice_ids=[1]\n\
              login_password=REDACTED\nnote=\"a b\"\n_sid=(of the session)\n"
         );

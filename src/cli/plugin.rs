@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     config::{ClusterArgs, MethodArgs, Plugin, PluginCommand},
     controller::{client_of, cluster::Cluster, kubernetes::Kubernetes},
+    nas::entry_address,
 };
 
 /// Runs one command.
@@ -32,7 +33,10 @@ async fn call_server(cluster: &ClusterArgs, name: &str, method: &MethodArgs) -> 
     let invocation = call::invocation(method)?;
     let (kubernetes, server) = server_of(cluster, name).await?;
     if method.dry_run {
-        let address = format!("{}/webapi/entry.cgi", server.spec.url.trim_end_matches('/'));
+        let url: Option<url::Url> = server.spec.url.parse().ok();
+        let address = url
+            .as_ref()
+            .map_or_else(|| server.spec.url.clone(), entry_address);
         call::print(&call::dry_run(&invocation, &address));
         return Ok(());
     }

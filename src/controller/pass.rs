@@ -52,6 +52,10 @@ pub async fn pass<C: Cluster>(
         tracing::warn!(server = key.1, why, "cannot begin to lead; nothing is started");
         return BEGIN_AGAIN;
     }
+    if !fence.is_open() {
+        // Leadership ended since: a login whose refusal could not be recorded would be tried once more by the next one.
+        return BEGIN_AGAIN;
+    }
     let server = newest_server(server, &mut memory);
     let tasks = newest_tasks(
         reign::with_unwatched(ctx, &server, tasks, &mut memory).await,

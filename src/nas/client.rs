@@ -33,6 +33,8 @@ use crate::clock::Clock;
 mod asking;
 mod opening;
 
+pub use asking::entry_address;
+
 pub(super) const ENTRY: &str = "entry.cgi";
 
 /// A value that was read, and when.

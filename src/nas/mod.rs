@@ -41,7 +41,7 @@ pub use answer::{Answer, Exchange, UnknownWhy, classify_mutation};
 pub use armed::Armed;
 pub use call::Invocation;
 pub use carrier::{Carried, Carrier, SharedCarrier};
-pub use client::{CallRecord, Client, Observer, Read};
+pub use client::{CallRecord, Client, Observer, Read, entry_address};
 pub use code::{Context, Meaning};
 pub use codes::OneTimeCodes;
 pub use error::{Call, Error};
