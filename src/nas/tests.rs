@@ -864,3 +864,38 @@ fn the_client_can_be_shared() {
     let answer = |armed: Armed| sent(&armed.send(SECOND));
     let _ = answer;
 }
+
+#[tokio::test(start_paused = true)]
+async fn four_reads_at_a_time_are_enough_for_a_nas() {
+    use crate::simulator::{DirectNas, Fault, FaultKind, Nas, Scenario};
+    let begin = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+    let clock = crate::clock::Clock::starting_at(begin);
+    let nas = DirectNas::new(Nas::new(Scenario::seed(), 1.0, begin).unwrap(), clock);
+    let endpoint = Endpoint {
+        url: "http://nas".parse().unwrap(),
+        trust: Trust::Plaintext,
+        request_timeout: 60 * SECOND,
+        list_timeout: 60 * SECOND,
+    };
+    let credentials = Credentials {
+        username: "abb-operator".into(),
+        password: SecretString::from("simulated-password"),
+        otp_secret: None,
+        device: None,
+    };
+    let client = Client::new(endpoint, credentials).unwrap();
+    let client = client.on(clock, Some(Arc::new(nas.clone())));
+    client.dsm_info().await.unwrap();
+    let slow = FaultKind::Delay {
+        milliseconds: 1000,
+        before_effect: false,
+    };
+    let slow = Fault::new(slow).on("SYNO.ActiveBackup.Overview", "list_activity");
+    nas.lock().add_fault(slow.times(0));
+    let started = tokio::time::Instant::now();
+    let reads = (0..9).map(|_| client.list_activity());
+    for read in futures::future::join_all(reads).await {
+        read.unwrap();
+    }
+    assert_eq!(started.elapsed(), 3 * SECOND, "four, four and one");
+}
