@@ -5,10 +5,11 @@
 use std::{fs, path::Path};
 
 /// Modules in reading order: each may use those above it in this list and none below.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "clock",
     "api",
     "nas",
+    "record",
     "observe",
     "decide",
     "act",
