@@ -5,6 +5,7 @@ mod crd;
 mod demo;
 mod nas;
 mod operate;
+mod record;
 mod simulate;
 
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Crd(args) => crd::run(&args),
         Command::Simulate(args) => simulate::run(args).await,
         Command::Demo(args) => Box::pin(demo::run(args)).await,
+        Command::Record(args) => Box::pin(record::run(*args)).await,
         Command::Call(args) => Box::pin(call::run(*args)).await,
     };
     match done {

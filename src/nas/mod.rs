@@ -27,6 +27,7 @@ mod records;
 mod request;
 mod session;
 mod settings;
+mod tap;
 mod tls;
 mod transport;
 pub mod visible;
@@ -57,3 +58,4 @@ pub use request::tasks::{
 };
 pub use request::{ListResults, ListTasks, Mutation, TaskFilter};
 pub use settings::{Credentials, Endpoint, RememberedDevice, Trust, parse_fingerprint};
+pub use tap::{RawAnswer, RawExchange, Tap};

@@ -19,7 +19,7 @@ mod rules;
 pub const REDACTED: &str = "REDACTED";
 
 /// A body that is no JSON. What it holds is not kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("failed to read JSON: {bytes} bytes of {kind}", kind = .kind.label())]
 pub struct NotJson {
     /// What it looks like.
@@ -221,10 +221,8 @@ fn place_below(field: &str, place: Place, key: &str) -> Place {
         (Place::Catalogue, _) => Place::Catalogue,
         (Place::Errors, _) => Place::Errors,
         (Place::Top | Place::Other, "errors") if field == "error" => Place::Errors,
-        (Place::Settings, _) => Place::Settings,
-        (_, "settings") => Place::Settings,
-        (_, "packages") => Place::Packages,
-        (Place::Packages, _) => Place::Packages,
+        (Place::Settings, _) | (_, "settings") => Place::Settings,
+        (Place::Packages, _) | (_, "packages") => Place::Packages,
         _ => Place::Other,
     }
 }

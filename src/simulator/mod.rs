@@ -11,6 +11,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::record::Trace;
+
 mod actions;
 mod activity;
 mod admin;
@@ -24,6 +26,7 @@ mod faults;
 mod jobs;
 mod ledger;
 mod lists;
+mod replay;
 mod results;
 mod scenario;
 mod seed;
@@ -118,6 +121,8 @@ pub struct Options {
     pub scenario: Scenario,
     /// Divides the length of runs, cancellations, deletions and start delays; the clock stays true.
     pub time_scale: f64,
+    /// A recording to serve. The scenario then tells no more than who may log in.
+    pub replay: Option<Trace>,
 }
 
 impl Default for Options {
@@ -129,6 +134,7 @@ impl Default for Options {
             plaintext: false,
             scenario: Scenario::seed(),
             time_scale: 1.0,
+            replay: None,
         }
     }
 }
@@ -141,9 +147,13 @@ pub async fn start(options: Options) -> Result<Simulator, Error> {
         plaintext,
         scenario,
         time_scale,
+        replay,
     } = options;
     let (username, password) = (scenario.username.clone(), scenario.password.clone());
-    let nas = Nas::new(scenario, time_scale, jiff::Timestamp::now())?;
+    let nas = match replay {
+        Some(trace) => Nas::replaying(scenario, trace, time_scale, jiff::Timestamp::now())?,
+        None => Nas::new(scenario, time_scale, jiff::Timestamp::now())?,
+    };
     let shared = Arc::new(server::Shared::new(nas));
     let identity = if plaintext {
         None
