@@ -45,6 +45,7 @@ pub use client::{CallRecord, Client, Observer, Read};
 pub use code::{Context, Meaning};
 pub use codes::OneTimeCodes;
 pub use error::{Call, Error};
+pub use login::login_route;
 pub use model::{
     Activity, ActivityList, ApiEntry, Catalogue, Device, DeviceTask, DeviceTaskList, DsmInfo, LogPage,
     LogRow, Progress, ResultDevice, ResultId, ResultPage, ResultRow, Task, TaskId, TaskList, UniqueKey,
