@@ -8,7 +8,8 @@
 //! - an intent that is there is seen, or the object cannot be read: it is never lost on the way;
 //! - a found intent is not called again: whatever is called then carries a new identity, is no call of the same action,
 //!   and answers none of the triggers that the found one answers;
-//! - a token whose receipt stands is not accepted again.
+//! - a token whose receipt is final is not accepted again. (One that is `Accepted` without intent and run is due again by
+//!   design: so a refusal that passes leaves it.)
 
 use abb_operator::{
     api::{BackupTask, Intent, IntentAction, Mode, TriggerKind},
@@ -84,8 +85,10 @@ pub fn judge(spec: &Value, status: &Value) {
                 .receipts
                 .as_ref()
                 .and_then(|receipts| receipts.request.as_ref());
-            let again = receipt.is_some_and(|receipt| answers(call, TriggerKind::Request, &receipt.token));
-            assert!(!again, "a receipted token is accepted again: {call:?}\n{status}");
+            let again = receipt.is_some_and(|receipt| {
+                receipt.outcome.is_final() && answers(call, TriggerKind::Request, &receipt.token)
+            });
+            assert!(!again, "an answered token is accepted again: {call:?}\n{status}");
             return;
         }
         object.status = Some(decision.status);
