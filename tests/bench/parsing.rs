@@ -25,9 +25,11 @@ struct Cost {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let Some(place) = arguments.iter().position(|argument| argument == "--child") {
-        child(&arguments[place + 1], &arguments[place + 2]);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, reader, file] = arguments.as_slice()
+        && mode == "--child"
+    {
+        child(reader, file);
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -95,10 +97,10 @@ fn child(reader: &str, file: &str) {
     let start = Instant::now();
     let tasks = match reader {
         "wire" => black_box(task_list(&body).unwrap()).tasks.len(),
-        _ => {
-            let tree: Value = black_box(serde_json::from_slice(&body).unwrap());
-            tree["data"]["tasks"].as_array().unwrap().len()
-        }
+        _ => black_box(serde_json::from_slice::<Value>(&body).unwrap())["data"]["tasks"]
+            .as_array()
+            .unwrap()
+            .len(),
     };
     let time = start.elapsed();
     assert_eq!(tasks, TASKS);

@@ -49,7 +49,7 @@ fn change(value: &mut Value, left: &mut usize, kind: u8, argument: usize) -> boo
     match value {
         Value::Array(values) => {
             for place in 0..values.len() {
-                if *left == 0 && kind % 16 == 0 {
+                if *left == 0 && kind.is_multiple_of(16) {
                     values.remove(place);
                     return true;
                 }
@@ -67,7 +67,7 @@ fn change(value: &mut Value, left: &mut usize, kind: u8, argument: usize) -> boo
         Value::Object(fields) => {
             let names: Vec<String> = fields.keys().cloned().collect();
             for name in names {
-                if *left == 0 && kind % 16 == 0 {
+                if *left == 0 && kind.is_multiple_of(16) {
                     fields.remove(&name);
                     return true;
                 }
@@ -92,7 +92,7 @@ fn change(value: &mut Value, left: &mut usize, kind: u8, argument: usize) -> boo
 fn replace(value: &mut Value, kind: u8, argument: usize) {
     *value = match kind % 16 {
         3 => Value::Null,
-        4 => Value::Bool(argument % 2 == 0),
+        4 => Value::Bool(argument.is_multiple_of(2)),
         5 | 6 => Value::from(NUMBERS[argument % NUMBERS.len()]),
         7 | 8 => Value::from(TEXTS[argument % TEXTS.len()]),
         9 => Value::Array(Vec::new()),

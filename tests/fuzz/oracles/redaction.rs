@@ -50,7 +50,7 @@ fn pollute(value: Value, count: &mut usize) -> Value {
             .map(|(name, value)| {
                 let value = pollute(value, count);
                 (
-                    if *count % 5 == 0 {
+                    if (*count).is_multiple_of(5) {
                         format!("{name}{CANARY}{count}")
                     } else {
                         name
