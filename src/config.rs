@@ -7,6 +7,10 @@ use secrecy::SecretString;
 
 use crate::{api::GoDuration, telemetry::LogFormat};
 
+mod plugin;
+
+pub use plugin::{ClusterArgs, Plugin, PluginCommand};
+
 /// Declares backups of Synology Active Backup for Business in Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "abb-operator", version, about, propagate_version = true)]
@@ -131,7 +135,9 @@ Admin interface (plain HTTP, JSON in and out):
   POST   /tasks/ID/start          {\"origin\": \"person\"} starts a run that somebody else asked for
   POST   /tasks/ID/finish         {\"status\": 4} ends its run now
   POST   /tasks/ID/result         adds a finished result of any kind
-  POST   /behaviour, /clock, /serial, /block, /package, /reboot, /reset-requests
+  POST   /behaviour               changes switches, such as {\"cancelIdle\": \"Error1201\"}
+  POST   /settings                changes other fields of the scenario, such as {\"maxConcurrentDevices\": 2}
+  POST   /clock, /serial, /block, /package, /reboot, /reset-requests
 
 Examples:
   abb-operator simulate --time-scale 60

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "mutants/list.rs"]
+mod mutants;
+
 use std::{fs, path::Path};
 
 /// Modules in reading order: each may use those above it in this list and none below.
@@ -119,5 +122,17 @@ fn only_the_edges_talk_to_kubernetes() {
                 "{file} talks to Kubernetes"
             );
         }
+    }
+}
+
+/// The list of deliberate mistakes is tried seldom: what it is about must not move away unnoticed.
+#[test]
+fn each_deliberate_mistake_has_its_place() {
+    for mutant in mutants::MUTANTS {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(mutant.file);
+        let source = fs::read_to_string(&path).unwrap();
+        let places = source.matches(mutant.from).count();
+        assert_eq!(places, 1, "{}: {} in {}", mutant.name, mutant.from, mutant.file);
+        assert_ne!(mutant.from, mutant.to, "{}", mutant.name);
     }
 }

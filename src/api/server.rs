@@ -346,6 +346,11 @@ pub struct PackageInfo {
     /// Version of Active Backup for Business.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// What it can be asked for with this account, beyond its tasks: `History` (results of finished jobs), `Log` (what was
+    /// asked for and did not start), `Queue` (what runs and waits), `Packages` (its own version). What is missing is missed
+    /// as evidence: without `History` or `Queue` more calls end as `OutcomeUnknown`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
 }
 
 /// Counts of the NAS's tasks.

@@ -1,22 +1,31 @@
-//! The kubectl plugin. It prints its help; the commands come later.
+//! The kubectl plugin: parse and call.
 
-use clap::Parser;
+use std::process::ExitCode;
 
-/// Work with Active Backup for Business from the terminal: kubectl abb.
-#[derive(Debug, Parser)]
-#[command(
-    name = "kubectl-abb",
-    bin_name = "kubectl abb",
-    version,
-    about,
-    arg_required_else_help = true
-)]
-#[command(after_help = "This version has no commands yet. Until then:\n  \
-kubectl get backuptasks\n  \
-kubectl patch backuptask NAME --type merge -p '{\"spec\":{\"triggers\":{\"request\":\"TOKEN\"}}}'\n  \
-kubectl annotate backuptask NAME activebackup.dev/backup-requested=TOKEN --overwrite")]
-struct Cli {}
+use abb_operator::{cli, config::Plugin};
+use clap::{Parser, error::ErrorKind};
 
-fn main() {
-    Cli::parse();
+/// Bad usage or input (contract, "Exit codes").
+const BAD_USAGE: u8 = 3;
+
+fn main() -> ExitCode {
+    let plugin = match Plugin::try_parse() {
+        Ok(plugin) => plugin,
+        Err(error) => {
+            // Nothing can be done about a closed standard error.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(BAD_USAGE),
+            };
+        }
+    };
+    abb_operator::install_crypto();
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(cli::run_plugin(plugin)),
+        Err(error) => {
+            eprintln!("error: failed to start: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

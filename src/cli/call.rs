@@ -11,30 +11,34 @@ use super::{Failure, nas::client};
 use crate::{
     config::{CallArgs, MethodArgs},
     nas::{
-        Answer, Client, Extra, Invocation, explain, explain_answer,
+        Answer, Client, Extra, Invocation, entry_address, explain, explain_answer,
         methods::{self, Effect, Method},
-        visible::is_secret,
     },
 };
-
-const FAMILY: &str = "SYNO.ActiveBackup.";
 
 /// Calls a method of the NAS that the flags name.
 pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
     let CallArgs { method, nas } = args;
-    if method.methods {
-        print(&methods_table());
+    if prints_only(&method) {
         return Ok(());
     }
     let call = invocation(&method)?;
     if method.dry_run {
-        let base = nas.url.as_ref().map_or("https://NAS:5001".to_owned(), address);
-        print(&dry_run(&call, &format!("{base}/webapi/entry.cgi")));
+        let address = nas.url.as_ref().map_or("the NAS".to_owned(), entry_address);
+        print(&dry_run(&call, &address));
         return Ok(());
     }
     consent(&call, method.yes)?;
     let client = client(&nas)?;
     carry_out(&client, &call, nas.request_timeout).await
+}
+
+/// Prints what is known of the methods, where only that is asked for.
+pub(super) fn prints_only(args: &MethodArgs) -> bool {
+    if args.methods {
+        print(&methods_table());
+    }
+    args.methods
 }
 
 /// Sends a call that was agreed to, prints what it gave, and ends the session.
@@ -66,30 +70,15 @@ pub(super) async fn carry_out(client: &Client, call: &Invocation, deadline: Dura
 
 /// The call that the arguments name, checked against what is known of it.
 pub(super) fn invocation(args: &MethodArgs) -> Result<Invocation, Failure> {
-    let name = args.method.as_deref().unwrap_or_default();
-    let (api, method) = full_name(name);
     let parameters = parameters(&args.params)?;
+    let (api, method) = methods::resolve(args.method.as_deref().unwrap_or_default())
+        .map_err(|error| Failure::usage(error.to_string()))?;
     let known = methods::find(&api, &method);
-    if known.is_none() && !api.starts_with(FAMILY) {
-        return Err(Failure::usage(format!(
-            "{name:?} is no method of Active Backup: name one such as list, Log.list_result or \
-             SYNO.ActiveBackup.Version.list (--methods prints the known ones)"
-        )));
-    }
     if let Some(known) = known {
         check(known, &parameters)?;
     }
     Invocation::new(&api, &method, args.api_version, &parameters)
         .map_err(|error| Failure::usage(error.to_string()))
-}
-
-/// `list` is a method of tasks, `Log.list` of a sibling, `SYNO.…` says it all.
-fn full_name(name: &str) -> (String, String) {
-    match name.rsplit_once('.') {
-        None => (format!("{FAMILY}Task"), name.to_owned()),
-        Some((api, method)) if api.starts_with("SYNO.") => (api.to_owned(), method.to_owned()),
-        Some((api, method)) => (format!("{FAMILY}{api}"), method.to_owned()),
-    }
 }
 
 fn parameters(texts: &[String]) -> Result<Extra, Failure> {
@@ -185,27 +174,9 @@ pub(super) fn consent(call: &Invocation, agreed: bool) -> Result<(), Failure> {
 
 /// The request as it would be sent, without credentials.
 pub(super) fn dry_run(call: &Invocation, address: &str) -> String {
-    let mut text = format!("POST {address}\nContent-Type: application/x-www-form-urlencoded\n\n");
-    for (name, value) in form_urlencoded::parse(call.form().as_bytes()) {
-        let value = if is_secret(&name) {
-            "REDACTED".into()
-        } else {
-            value
-        };
-        let _ = writeln!(text, "{name}={value}");
-    }
-    text.push_str("_sid=(of the session)\n");
-    text
-}
-
-fn address(url: &url::Url) -> String {
-    // A URL may hold a password, which is refused only when it is used.
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!(
-        "{}://{host}{port}{}",
-        url.scheme(),
-        url.path().trim_end_matches('/')
+        "POST {address}\nContent-Type: application/x-www-form-urlencoded\n\n{}",
+        call.shown()
     )
 }
 
@@ -246,7 +217,7 @@ fn methods_table() -> String {
     text
 }
 
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     // A reader that has seen enough (head, less) is no failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
@@ -276,27 +247,6 @@ mod tests {
     }
 
     #[test]
-    fn names_short_and_long() {
-        for (name, form) in [
-            ("list", "api=SYNO.ActiveBackup.Task&version=1&method=list"),
-            (
-                "Log.list_log",
-                "api=SYNO.ActiveBackup.Log&version=1&method=list_log",
-            ),
-            (
-                "SYNO.DSM.Info.getinfo",
-                "api=SYNO.DSM.Info&version=2&method=getinfo",
-            ),
-            (
-                "AEM.Task.backup",
-                "api=SYNO.ActiveBackup.AEM.Task&version=1&method=backup",
-            ),
-        ] {
-            assert_eq!(invocation(&args(name, &[])).unwrap().form(), form);
-        }
-    }
-
-    #[test]
     fn what_is_wrong_is_said_before_anything_is_sent() {
         for (method, params, part) in [
             (
@@ -311,25 +261,10 @@ mod tests {
             ),
             ("list", &["load_result"], "has no value: write NAME=VALUE"),
             ("list", &["limit=1", "limit=2"], "is given twice"),
-            ("list", &["_sid=x"], "belongs to the session"),
-            (
-                "SYNO.FileStation.Delete.start",
-                &[],
-                "is no method of Active Backup",
-            ),
-            ("SYNO.API.Auth.login", &[], "is no method of Active Backup"),
+            ("list", &["version=2"], "belongs to the session"),
             ("remove", &["task_ids=[1]"], "DESTROYS BACKUPS"),
             ("cancel_waiting_backup", &[], "may clear the whole queue"),
-            (
-                "New.thing",
-                &[],
-                "nobody has published what SYNO.ActiveBackup.New thing does",
-            ),
-            (
-                "SYNO.Entry.Request.request",
-                &["compound=[{}]"],
-                "what its parts do",
-            ),
+            ("New.thing", &[], "New thing does: add --yes"),
         ] {
             let text = refusal(method, params);
             assert!(text.contains(part), "{method}: {text}");
@@ -343,12 +278,10 @@ mod tests {
             &["device_ids=[1]", "login_password=canary", "note=a b"],
         ))
         .unwrap();
-        let text = dry_run(&call, "https://nas:5001/webapi/entry.cgi");
-        assert_eq!(
-            text,
-            "POST https://nas:5001/webapi/entry.cgi\nContent-Type: application/x-www-form-urlencoded\n\n\
-             api=SYNO.ActiveBackup.Device\nversion=1\nmethod=set_credential\ndevice_ids=[1]\n\
-             login_password=REDACTED\nnote=\"a b\"\n_sid=(of the session)\n"
-        );
+        let text = dry_run(&call, "https://nas:5001/entry");
+        let (head, form) = text.split_once("\n\n").unwrap();
+        assert!(head.starts_with("POST https://nas:5001/entry\n"), "{head}");
+        let part = "method=set_credential\ndevice_ids=[1]\nlogin_password=REDACTED\nnote=\"a b\"\n";
+        assert!(form.contains(part), "{form}");
     }
 }

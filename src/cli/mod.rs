@@ -3,14 +3,16 @@
 mod call;
 mod crd;
 mod demo;
+mod doctor;
 mod nas;
 mod operate;
+mod plugin;
 mod record;
 mod simulate;
 
 use std::process::ExitCode;
 
-use crate::config::{Cli, Command};
+use crate::config::{Cli, Command, Plugin};
 
 /// Bad usage or input (contract, "Exit codes").
 const BAD_USAGE: u8 = 3;
@@ -63,6 +65,15 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Record(args) => Box::pin(record::run(*args)).await,
         Command::Call(args) => Box::pin(call::run(*args)).await,
     };
+    ended_with(done)
+}
+
+/// Runs a command of the kubectl plugin; exit codes as above.
+pub async fn run_plugin(plugin: Plugin) -> ExitCode {
+    ended_with(plugin::run(plugin).await)
+}
+
+fn ended_with(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -1,6 +1,8 @@
 //! From a BackupServer and its Secret to a session, or to the reason of its `Ready`. A refused login is never a
 //! loop: the same credentials are tried again after 1h, doubling to 24h; changed ones at once.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
@@ -14,12 +16,15 @@ use super::{
 };
 use crate::{
     api::{BackupServer, CaKind, Reason, TlsSpec, status_time},
-    nas::{self, Client, Credentials, Endpoint, RememberedDevice, Trust},
+    clock::Clock,
+    nas::{self, Client, Credentials, Endpoint, OneTimeCodes, RememberedDevice, Trust},
 };
 
 /// First wait after a refused login, and the longest (contract, BackupServer).
 const FIRST_DELAY: SignedDuration = SignedDuration::from_hours(1);
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
+/// Longest wait for what only informs.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// Makes sure that `memory` has a session made from the current Secret. Network: at most one read of the Secret and
 /// of the CA, one login, one DSM information.
@@ -86,7 +91,7 @@ pub async fn connect<C: Cluster>(
     {
         drop_connection(memory).await;
         let client = Client::new(endpoint, credentials)
-            .map_err(|error| problem(&error))?
+            .map_err(|error| problem(server, &error))?
             .on(ctx.machine.clock, ctx.machine.carrier.clone())
             .with_codes(ctx.machine.codes.clone())
             .with_observer(ctx.metrics.observer(server));
@@ -95,9 +100,30 @@ pub async fn connect<C: Cluster>(
             fingerprint,
             dsm: None,
             login: 0,
+            probed: None,
         });
     }
     log_in(server, memory, now, Some(secret_version)).await
+}
+
+/// A client of this server for one command: its Secret and its authority are read now. Network: Kubernetes only.
+///
+/// # Errors
+/// The reason that the server's `Ready` would have.
+pub async fn client_of<C: Cluster>(
+    cluster: &C,
+    server: &BackupServer,
+    clock: Clock,
+) -> Result<Client, Problem> {
+    let Settings {
+        endpoint,
+        credentials,
+        fingerprint: _,
+        secret_version: _,
+    } = settings(cluster, server).await?;
+    let client = Client::new(endpoint, credentials).map_err(|error| problem(server, &error))?;
+    // What the operator spent is not known here.
+    Ok(client.with_codes(OneTimeCodes::starting_at(clock.now())))
 }
 
 /// The Secret is read when there is no session, once per `polling.idle`, and while refused once per `polling.active`.
@@ -201,7 +227,7 @@ async fn log_in(
             memory.refusal = None;
             Ok(())
         }
-        Err(error) => Err(failed(memory, &error, now, secret_version)),
+        Err(error) => Err(failed(server, memory, &error, now, secret_version)),
     }
 }
 
@@ -219,14 +245,39 @@ pub async fn identify(connection: &mut Connection) -> Result<(), nas::Error> {
     Ok(())
 }
 
+/// Asks once per login what the account can ask for. A NAS that is slow to tell is not waited for. Network: one read, or a
+/// few where the NAS takes only one call at a time.
+pub async fn probe(memory: &mut Memory) {
+    let Some(connection) = &mut memory.connection else {
+        return;
+    };
+    if memory.problem.is_some() || !connection.is_identified() {
+        return;
+    }
+    let login = connection.client.logins();
+    if connection.probed.as_ref().is_some_and(|(at, _)| *at == login) {
+        return;
+    }
+    let found = match tokio::time::timeout(PROBE, connection.client.probe()).await {
+        Ok(Ok(found)) => Some(found),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "failed to probe the package");
+            None
+        }
+        Err(_) => None,
+    };
+    connection.probed = Some((connection.client.logins(), found));
+}
+
 /// Takes note of a failed read. A refused login is remembered with the credentials it was refused for.
 pub fn failed(
+    server: &BackupServer,
     memory: &mut Memory,
     error: &nas::Error,
     now: Timestamp,
     secret_version: Option<String>,
 ) -> Problem {
-    let mut problem = problem(error);
+    let mut problem = problem(server, error);
     if matches!(error, nas::Error::LoginRefused { .. }) && !error.is_refused_login() {
         // Busy, not refused; the client has latched it, a new one asks again at the next poll.
         memory.connection = None;
@@ -260,25 +311,39 @@ pub fn failed(
 
 /// The reason of the server's `Ready` for a failed call, sorted by who has to act.
 #[must_use]
-pub fn problem(error: &nas::Error) -> Problem {
+pub fn problem(server: &BackupServer, error: &nas::Error) -> Problem {
     let (reason, stalled) = match error {
         nas::Error::Unreachable { .. } | nas::Error::Timeout { .. } => (Reason::Unreachable, false),
-        nas::Error::Configuration { .. } | nas::Error::CertificateRejected { .. } => {
+        nas::Error::Configuration { .. } => (Reason::Unreachable, true),
+        nas::Error::CertificateRejected { .. } | nas::Error::Authority { .. } => {
             (Reason::CertificateRejected, true)
         }
-        nas::Error::Unexpected { .. } | nas::Error::Refused { .. } => (Reason::UnexpectedResponse, false),
+        nas::Error::Unexpected { .. } | nas::Error::MethodMissing { .. } | nas::Error::Refused { .. } => {
+            (Reason::UnexpectedResponse, false)
+        }
         nas::Error::LoginRefused { .. } if !error.is_refused_login() => (Reason::UnexpectedResponse, false),
         nas::Error::LoginRefused { .. } => (Reason::CredentialsRejected, true),
-        nas::Error::SecondFactorRequired { .. } => (Reason::SecondFactorRequired, true),
+        nas::Error::SecondFactorRequired { .. } | nas::Error::SecondFactorSeed => {
+            (Reason::SecondFactorRequired, true)
+        }
         nas::Error::AccountBlocked { .. } => (Reason::AccountBlocked, true),
         nas::Error::PermissionDenied { .. } => (Reason::PermissionDenied, true),
         nas::Error::PackageNotRunning { .. } => (Reason::PackageNotRunning, false),
     };
     Problem {
         reason,
-        message: error.to_string(),
+        message: nas::explain(&address(server), error),
         stalled,
     }
+}
+
+/// Host and port of the NAS: what a message names it by. Never user information, which the schema refuses anyway.
+fn address(server: &BackupServer) -> String {
+    let url: Option<url::Url> = server.spec.url.parse().ok();
+    let host = url
+        .as_ref()
+        .and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+    host.map_or_else(|| server.name_any(), |(host, port)| format!("{host}:{port}"))
 }
 
 struct Settings {

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     api::{BackupServer, BackupTask, Reason},
-    nas::{Client, DsmInfo},
+    nas::{Capabilities, Client, DsmInfo},
     observe::{Inventory, Knowledge, Reach},
     telemetry::ServerSample,
 };
@@ -164,6 +164,9 @@ pub struct Connection {
     pub dsm: Option<DsmInfo>,
     /// Logins of the client when it was asked.
     pub login: u64,
+    /// What the account can ask for, with the logins of the client when it was probed; `None` until then, and in it where
+    /// the probe failed.
+    pub probed: Option<(u64, Option<Capabilities>)>,
 }
 
 impl Connection {
@@ -171,6 +174,12 @@ impl Connection {
     #[must_use]
     pub fn is_identified(&self) -> bool {
         self.dsm.is_some() && self.login == self.client.logins()
+    }
+
+    /// What the newest probe found.
+    #[must_use]
+    pub fn capabilities(&self) -> Option<&Capabilities> {
+        self.probed.as_ref()?.1.as_ref()
     }
 
     /// Its serial, where it told.

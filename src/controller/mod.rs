@@ -42,6 +42,7 @@ use crate::{
 };
 use cluster::Cluster;
 
+pub use connect::client_of;
 pub use fleet::{Fleet, Memory, ServerKey};
 pub use leader::Election;
 pub use pass::pass;

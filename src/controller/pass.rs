@@ -10,6 +10,7 @@ use kube::ResourceExt;
 use super::{
     Context,
     cluster::{Cluster, WriteError},
+    connect,
     fleet::Memory,
     read::{self, Want},
     reign, removal, report,
@@ -51,6 +52,10 @@ pub async fn pass<C: Cluster>(
         tracing::warn!(server = key.1, why, "cannot begin to lead; nothing is started");
         return BEGIN_AGAIN;
     }
+    if !fence.is_open() {
+        // Leadership ended since: a login whose refusal could not be recorded would be tried once more by the next one.
+        return BEGIN_AGAIN;
+    }
     let server = newest_server(server, &mut memory);
     let tasks = newest_tasks(
         reign::with_unwatched(ctx, &server, tasks, &mut memory).await,
@@ -66,6 +71,7 @@ pub async fn pass<C: Cluster>(
     let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
     let mut next = carry_out(ctx, &fence, &server, &mut memory, &tasks, &decisions).await;
     memory.active = decisions.iter().any(|(decision, _)| decision.active);
+    connect::probe(&mut memory).await;
     let results = decisions
         .iter()
         .filter_map(|(decision, _)| decision.status.last_result.as_ref());

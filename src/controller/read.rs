@@ -111,7 +111,7 @@ pub async fn inventory<C: Cluster>(
         Err(error) => {
             tracing::warn!(server = server.name_any(), %error, "failed to read the inventory");
             let now = ctx.now();
-            memory.problem = Some(connect::failed(memory, &error, now, None));
+            memory.problem = Some(connect::failed(server, memory, &error, now, None));
             memory.failures = memory.failures.saturating_add(1);
             false
         }

@@ -8,12 +8,13 @@ use kube::ResourceExt;
 use super::{
     Context,
     cluster::{Cluster, WriteError},
-    fleet::{Memory, Problem},
+    fleet::{Connection, Memory, Problem},
 };
 use crate::{
     api::{
         BackupServer, BackupServerStatus, BackupTask, BackupTaskStatus, ConditionType, DsmInfo, LoginStatus,
-        Reason, TaskCounts, UnmanagedTask, condition, set_condition, status_time, take_condition,
+        PackageInfo, Reason, TaskCounts, UnmanagedTask, condition, set_condition, status_time,
+        take_condition,
     },
     decide::{Act, Decision},
     nas::{Task, TaskId, UniqueKey},
@@ -87,6 +88,17 @@ fn next_status<C: Cluster>(
             serial: dsm.serial,
         };
         status.dsm = (known != DsmInfo::default()).then_some(known).or(status.dsm);
+    }
+    let found = memory.connection.as_ref().and_then(Connection::capabilities);
+    if let Some(found) = found {
+        status.package = Some(PackageInfo {
+            version: found.package_version.clone(),
+            capabilities: found
+                .available
+                .iter()
+                .map(|capability| capability.as_str().to_owned())
+                .collect(),
+        });
     }
     if let Some(inventory) = memory.inventory.clone() {
         count(&mut status, &inventory, bound);

@@ -22,9 +22,11 @@ use super::{
 };
 use crate::{
     act::Fence,
-    api::{BackupServer, BackupTask, BackupTaskStatus, Intent, IntentAction, Reason},
+    api::{
+        BackupServer, BackupTask, BackupTaskStatus, ConditionType, Intent, IntentAction, Reason, condition,
+    },
     clock::Clock,
-    simulator::{Control, DirectNas, Nas, Scenario, TaskSpec},
+    simulator::{Control, DirectNas, Fault, FaultKind, Nas, Scenario, TaskSpec},
     status::Notice,
     telemetry::Metrics,
 };
@@ -672,4 +674,67 @@ async fn a_quiet_hour_has_the_reads_of_its_polls_and_no_more() {
     assert_eq!(lab.count("list") - lists, 12, "one in five minutes");
     assert!(passes <= 13, "{passes}");
     assert_eq!(lab.api.trouble().writes, writes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rights_that_are_given_later_are_noticed_with_one_login_an_hour() {
+    let lab = Lab::leading(&json!({}));
+    lab.control(Control::Behaviour(json!({ "permission": false })));
+    let ready = || {
+        let status = lab.server().status.unwrap_or_default();
+        let ready = condition(&status.conditions, ConditionType::Ready).unwrap();
+        (ready.reason.clone(), ready.message.clone())
+    };
+    lab.pass_for(50 * 60).await;
+    let (reason, message) = ready();
+    assert_eq!(reason, "PermissionDenied");
+    assert!(
+        message.starts_with("nas:80: ")
+            && message.contains("error 105")
+            && message.contains("administrators"),
+        "{message}"
+    );
+    assert_eq!(
+        lab.count("login"),
+        2,
+        "a session that may be dead is renewed once"
+    );
+    lab.pass_for(3 * 3600).await;
+    assert_eq!(lab.count("login"), 5, "and once an hour after that");
+    lab.control(Control::Behaviour(json!({ "permission": true })));
+    lab.pass_for(6 * 60).await;
+    assert_eq!(ready().0, "Connected");
+    assert_eq!(lab.count("login"), 5, "the session is good as it is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_comes_once_per_login_and_holds_nothing_up() {
+    let lab = Lab::leading(&json!({}));
+    lab.pass_for(3600).await;
+    let package = lab.server().status.unwrap().package.unwrap();
+    assert_eq!(package.version.as_deref(), Some("2.7.0-13164"));
+    assert_eq!(package.capabilities, ["History", "Log", "Queue", "Packages"]);
+    assert_eq!(lab.count("request"), 1, "one compound request");
+    let version = lab.server().resource_version();
+    lab.control(Control::ExpireSessions);
+    lab.pass_for(3600).await;
+    assert_eq!(lab.count("request"), 2, "another login, another probe");
+    assert_eq!(
+        lab.server().resource_version(),
+        version,
+        "nothing new, nothing written"
+    );
+
+    // Where the probe hangs, what is asked for goes on.
+    let lab = Lab::leading(&json!({}));
+    let hang = Fault::new(FaultKind::Hang)
+        .on("SYNO.Entry.Request", "request")
+        .times(0);
+    lab.control(Control::AddFault(hang));
+    lab.apply(1, &token("a"));
+    let begun = lab.clock.now();
+    lab.pass().await;
+    assert_eq!(lab.effects("backup"), 1);
+    assert!(lab.clock.now().duration_since(begun) <= SignedDuration::from_secs(5));
+    assert_eq!(lab.server().status.unwrap().package, None);
 }

@@ -23,6 +23,11 @@ impl Draft<'_> {
         self.status.next_run_time = self.next_run.map(status_time);
         if self.status.refusals.is_none() {
             self.status.next_attempt_time = self.next_attempt.map(status_time);
+        } else if matches!(self.observed.bound, Bound::Missing | Bound::Replaced { .. })
+            && self.put_off_until().is_none()
+        {
+            // On a task that is not there nothing is tried again, so there is no time at which.
+            self.status.next_attempt_time = None;
         }
         let in_flight = self.status.intent.is_some() || self.status.run.is_some();
         let standing = self.standing.take().unwrap_or_else(|| self.quiet_standing(state));

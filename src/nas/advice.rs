@@ -46,6 +46,10 @@ pub fn explain_answer(nas: &str, call: Call, answer: Answer) -> String {
 fn remedy(error: &Error) -> &'static str {
     match error {
         Error::Configuration { .. } => "correct the settings named",
+        Error::Authority { .. } => "put the certificate of the authority there, in PEM",
+        Error::SecondFactorSeed => {
+            "copy the seed that DSM showed beside its QR code (letters A to Z and digits 2 to 7) into otp-secret"
+        }
         Error::Unreachable { .. } => {
             "check the address and port, that the NAS is on, and the network and firewall between"
         }
@@ -63,7 +67,8 @@ fn remedy(error: &Error) -> &'static str {
         Error::LoginRefused { code }
         | Error::SecondFactorRequired { code }
         | Error::AccountBlocked { code } => Meaning::of(*code, Context::Login).remedy(),
-        Error::PermissionDenied { call, code }
+        Error::MethodMissing { call, code }
+        | Error::PermissionDenied { call, code }
         | Error::PackageNotRunning { call, code }
         | Error::Refused { call, code } => Meaning::of(*code, call.context()).remedy(),
     }

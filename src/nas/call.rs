@@ -15,6 +15,7 @@ use super::request::tasks::{
     self, CancelWaiting, CreateTask, CreateVm, DefaultTaskName, Extra, SetTasks, VmCheck,
 };
 use super::request::{self, ListResults, ListTasks, Mutation, Request, Value, siblings};
+use super::visible::is_secret;
 
 /// Fields that belong to the session or to the routing of a call; no parameter has such a name.
 const RESERVED: [&str; 6] = ["api", "version", "method", "_sid", "SynoToken", "X-SYNO-TOKEN"];
@@ -70,6 +71,13 @@ impl Invocation {
         Ok(Self { request })
     }
 
+    /// A method whose names are ours.
+    pub(super) fn of_known(api: &'static str, method: &'static str, parameters: &Extra) -> Self {
+        Self {
+            request: Request::new(api, 1, method).members(parameters),
+        }
+    }
+
     /// API and method.
     #[must_use]
     pub fn call(&self) -> Call {
@@ -99,6 +107,22 @@ impl Invocation {
     #[must_use]
     pub fn form(&self) -> String {
         self.request.body(None)
+    }
+
+    /// The form for people, one field per line; values of secret fields are left out, and so is the session.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in form_urlencoded::parse(self.form().as_bytes()) {
+            let value = if is_secret(&name) {
+                Cow::Borrowed("REDACTED")
+            } else {
+                value
+            };
+            text.extend([&name, "=", &value, "\n"]);
+        }
+        text.push_str("_sid=(of the session)\n");
+        text
     }
 
     fn task(method: &'static str, parameters: &impl Serialize) -> Self {

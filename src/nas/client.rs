@@ -34,6 +34,8 @@ use crate::clock::Clock;
 mod asking;
 mod opening;
 
+pub use asking::entry_address;
+
 pub(super) const ENTRY: &str = "entry.cgi";
 
 /// A value that was read, and when.
@@ -110,7 +112,7 @@ impl Client {
     /// Checks the settings; connects to nothing.
     ///
     /// # Errors
-    /// [`Error::Configuration`] only.
+    /// [`Error::Configuration`], [`Error::Authority`] or [`Error::SecondFactorSeed`] only.
     pub fn new(endpoint: Endpoint, credentials: Credentials) -> Result<Self, Error> {
         check(&endpoint)?;
         let config = tls::config(&endpoint.trust)?;

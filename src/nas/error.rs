@@ -49,6 +49,15 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// The certificate authority given is no certificate in PEM.
+    #[error("failed to read the certificate authority: {what}")]
+    Authority {
+        /// What is wrong.
+        what: String,
+    },
+    /// The seed of the second factor cannot be one.
+    #[error("failed to read the seed of the second factor: it is not base32")]
+    SecondFactorSeed,
     /// No connection, or it broke: name resolution, refusal, reset. Nothing that speaks HTTP answered.
     #[error("failed to reach the NAS for {call}: {source}")]
     Unreachable {
@@ -73,8 +82,8 @@ pub enum Error {
         /// How long it was waited for.
         after: Duration,
     },
-    /// Something answered, but not as DSM does: HTML, an HTTP status, half an answer, missing fields, a redirect, too
-    /// many bytes, or error 103 of Active Backup (a method that should be there is not).
+    /// Something answered, but not as DSM does: HTML, an HTTP status, half an answer, missing fields, a redirect or too
+    /// many bytes.
     #[error("failed to understand the answer to {call}: {what}")]
     Unexpected {
         /// The call.
@@ -82,20 +91,28 @@ pub enum Error {
         /// What was there instead.
         what: String,
     },
+    /// Active Backup answers, and does not have a method that it should have.
+    #[error("failed to understand the answer to {call}: error {code} ({})", Meaning::of(*.code, .call.context()).describe())]
+    MethodMissing {
+        /// The call.
+        call: Call,
+        /// 103.
+        code: i64,
+    },
     /// The login was refused. Repeating it makes it worse; the client does not.
-    #[error("failed to log in: error {code} ({})", Meaning::of(*.code, Context::Login).describe())]
+    #[error("failed to log in (SYNO.API.Auth login): error {code} ({})", Meaning::of(*.code, Context::Login).describe())]
     LoginRefused {
         /// A login code (400-411) or any other that the login answered.
         code: i64,
     },
     /// The account needs a second factor, or the one sent was wrong.
-    #[error("failed to log in: error {code} ({})", Meaning::of(*.code, Context::Login).describe())]
+    #[error("failed to log in (SYNO.API.Auth login): error {code} ({})", Meaning::of(*.code, Context::Login).describe())]
     SecondFactorRequired {
         /// 403, 404 or 406.
         code: i64,
     },
     /// The NAS blocks this client or the account after too many attempts.
-    #[error("failed to log in: error {code} ({})", Meaning::of(*.code, Context::Login).describe())]
+    #[error("failed to log in (SYNO.API.Auth login): error {code} ({})", Meaning::of(*.code, Context::Login).describe())]
     AccountBlocked {
         /// 407 or 411.
         code: i64,
@@ -147,10 +164,7 @@ impl Error {
             Meaning::UpgradeInitialising | Meaning::UpgradeRunning | Meaning::UpgradeFailed => {
                 Self::PackageNotRunning { call, code }
             }
-            meaning @ Meaning::MethodMissing if context == Context::ActiveBackup => Self::Unexpected {
-                call,
-                what: format!("error {code} ({})", meaning.describe()),
-            },
+            Meaning::MethodMissing if context == Context::ActiveBackup => Self::MethodMissing { call, code },
             _ => Self::Refused { call, code },
         }
     }
@@ -163,10 +177,13 @@ impl Error {
             Self::SecondFactorRequired { .. } | Self::AccountBlocked { .. } => true,
             Self::PermissionDenied { call, .. } => call.context() == Context::Login,
             Self::Configuration { .. }
+            | Self::Authority { .. }
+            | Self::SecondFactorSeed
             | Self::Unreachable { .. }
             | Self::CertificateRejected { .. }
             | Self::Timeout { .. }
             | Self::Unexpected { .. }
+            | Self::MethodMissing { .. }
             | Self::PackageNotRunning { .. }
             | Self::Refused { .. } => false,
         }
@@ -195,10 +212,12 @@ impl Error {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Configuration { .. } => "configuration",
+            Self::Authority { .. } => "authority",
+            Self::SecondFactorSeed => "second_factor_seed",
             Self::Unreachable { .. } => "unreachable",
             Self::CertificateRejected { .. } => "certificate_rejected",
             Self::Timeout { .. } => "timeout",
-            Self::Unexpected { .. } => "unexpected",
+            Self::Unexpected { .. } | Self::MethodMissing { .. } => "unexpected",
             Self::LoginRefused { .. } => "login_refused",
             Self::SecondFactorRequired { .. } => "second_factor_required",
             Self::AccountBlocked { .. } => "account_blocked",
@@ -215,10 +234,13 @@ impl Error {
             Self::LoginRefused { code }
             | Self::SecondFactorRequired { code }
             | Self::AccountBlocked { code }
+            | Self::MethodMissing { code, .. }
             | Self::PermissionDenied { code, .. }
             | Self::PackageNotRunning { code, .. }
             | Self::Refused { code, .. } => Some(*code),
             Self::Configuration { .. }
+            | Self::Authority { .. }
+            | Self::SecondFactorSeed
             | Self::Unreachable { .. }
             | Self::CertificateRejected { .. }
             | Self::Timeout { .. }
@@ -349,7 +371,7 @@ mod tests {
         );
         assert_eq!(
             Error::from_code(LOGIN, 407).to_string(),
-            "failed to log in: error 407 (the address of this client is blocked)"
+            "failed to log in (SYNO.API.Auth login): error 407 (the address of this client is blocked)"
         );
         assert_eq!(Error::from_code(LOGIN, 407).code(), Some(407));
     }

@@ -68,12 +68,9 @@ pub(super) fn totp(seed: &SecretString) -> Result<Totp, Error> {
         .filter(|character| !character.is_whitespace() && !"-=".contains(*character))
         .map(|character| character.to_ascii_uppercase())
         .collect();
-    let invalid = || Error::Configuration {
-        what: "the seed of the second factor is not base32".to_owned(),
-    };
-    let secret = Secret::try_from_base32(seed).map_err(|_| invalid())?;
+    let secret = Secret::try_from_base32(seed).map_err(|_| Error::SecondFactorSeed)?;
     if secret.as_bytes().is_empty() {
-        return Err(invalid());
+        return Err(Error::SecondFactorSeed);
     }
     // Seeds shorter than the standard wants are in use; SHA-1, six digits and 30 seconds are the defaults.
     Ok(totp_rs::Builder::new().with_secret(secret).build_noncompliant())

@@ -176,6 +176,32 @@ pub fn find(api: &str, method: &str) -> Option<&'static Method> {
     all().find(|known| known.call.api == api && known.call.method == method)
 }
 
+/// The beginning of the names of Active Backup's APIs.
+const FAMILY: &str = "SYNO.ActiveBackup.";
+
+/// A name that is none of Active Backup's, nor of the few others that are known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no method of Active Backup: name one such as list, Log.list_result or SYNO.ActiveBackup.Version.list \
+     (--methods prints the known ones)"
+)]
+pub struct UnknownName(String);
+
+/// API and method from what a person types: `list` is a method of tasks, `Log.list_log` one of a sibling, and a name that
+/// begins with `SYNO.` says it all.
+pub fn resolve(name: &str) -> Result<(String, String), UnknownName> {
+    let (api, method) = match name.rsplit_once('.') {
+        None => (format!("{FAMILY}Task"), name),
+        Some((api, method)) if api.starts_with("SYNO.") => (api.to_owned(), method),
+        Some((api, method)) => (format!("{FAMILY}{api}"), method),
+    };
+    if api.starts_with(FAMILY) || find(&api, method).is_some() {
+        Ok((api, method.to_owned()))
+    } else {
+        Err(UnknownName(name.to_owned()))
+    }
+}
+
 /// A parameter that the NAS can do without.
 const fn optional(
     name: &'static str,
@@ -276,6 +302,24 @@ mod tests {
                 "{name} says what is unknown"
             );
         }
+    }
+
+    #[test]
+    fn names_short_and_long() {
+        for (name, api, method) in [
+            ("list", "SYNO.ActiveBackup.Task", "list"),
+            ("Log.list_log", "SYNO.ActiveBackup.Log", "list_log"),
+            ("SYNO.DSM.Info.getinfo", "SYNO.DSM.Info", "getinfo"),
+            ("AEM.Task.backup", "SYNO.ActiveBackup.AEM.Task", "backup"),
+        ] {
+            assert_eq!(resolve(name), Ok((api.to_owned(), method.to_owned())));
+        }
+        for name in ["SYNO.FileStation.Delete.start", "SYNO.API.Auth.login"] {
+            let error = resolve(name).unwrap_err().to_string();
+            assert!(error.contains("is no method of Active Backup"), "{error}");
+        }
+        let compound = find("SYNO.Entry.Request", "request").unwrap();
+        assert!(compound.needs_consent(), "a part can be any call");
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod lenient;
 mod login;
 pub mod methods;
 mod model;
+mod probe;
 mod records;
 mod request;
 mod session;
@@ -41,7 +42,7 @@ pub use answer::{Answer, Exchange, UnknownWhy, classify_mutation};
 pub use armed::Armed;
 pub use call::Invocation;
 pub use carrier::{Carried, Carrier, SharedCarrier};
-pub use client::{CallRecord, Client, Observer, Read};
+pub use client::{CallRecord, Client, Observer, Read, entry_address};
 pub use code::{Context, Meaning};
 pub use codes::OneTimeCodes;
 pub use error::{Call, Error};
@@ -51,6 +52,7 @@ pub use model::{
     LogRow, Progress, ResultDevice, ResultId, ResultPage, ResultRow, Task, TaskId, TaskList, UniqueKey,
     Version, VersionList, job_action, log_type, status,
 };
+pub use probe::{Capabilities, Capability};
 pub use records::{DetailRow, DeviceRecord, Open, OpenList, Package, Part, Setting, Transfer};
 pub use request::siblings::{DeleteVersions, DeviceFilter, ListDevices, ListResultDetail, ListTransfers};
 pub use request::tasks::{

@@ -51,16 +51,20 @@ fn setup(what: String) -> Error {
     Error::Configuration { what }
 }
 
+fn authority(what: String) -> Error {
+    Error::Authority { what }
+}
+
 fn authorities(pem: &[u8]) -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| setup(format!("the authority is no PEM: {error}")))?;
+        let certificate = certificate.map_err(|error| authority(format!("no PEM: {error}")))?;
         store
             .add(certificate)
-            .map_err(|error| setup(format!("the authority is no certificate: {error}")))?;
+            .map_err(|error| authority(format!("no certificate: {error}")))?;
     }
     if store.is_empty() {
-        return Err(setup("the authority holds no certificate".to_owned()));
+        return Err(authority("it holds no certificate".to_owned()));
     }
     Ok(store)
 }

@@ -1,13 +1,13 @@
 //! What `backup`, `cancel` and `remove` do to a task, and how they are refused. Where the real answer is
 //! unknown the behaviour of the scenario decides.
 
-use super::behaviour::{
-    AgentOffline, BackupWhileRunning, CancelIdle, CancelWaiting, RemoveRunning, ResultRowAt, UnknownTask,
-    WindowClosed,
+use super::answers::{
+    AgentOffline, BackupWhileRunning, CancelIdle, CancelWaiting, CancelWaitingBackup, RemoveRunning,
+    ResultRowAt, UnknownTask, WindowClosed,
 };
 use super::call::{Answer, ApiCall, Failure};
 use super::core::Nas;
-use super::jobs::{Job, Phase};
+use super::job::{Job, Phase};
 use super::ledger::Origin;
 use super::results::{ACTION_DELETE_TARGET, status};
 use super::tasks::Version;
@@ -30,10 +30,12 @@ impl Nas {
     }
 
     /// `SYNO.ActiveBackup.Task` `cancel_waiting_backup`: without ids it clears the whole queue, the reading
-    /// a careful client has to expect.
+    /// a careful client has to expect, or nothing.
     pub(super) fn call_cancel_waiting(&mut self, call: &ApiCall, user: &str) -> Answer {
         let only = if call.raw("task_ids").is_some() {
             Some(call.ids("task_ids")?)
+        } else if self.scenario.behaviour.cancel_waiting_backup == CancelWaitingBackup::NeedsIds {
+            return Ok(None);
         } else {
             None
         };
@@ -48,7 +50,11 @@ impl Nas {
 
     /// Does something to every task of a call. A single refusal is answered as it is, one among several as
     /// a batch error, what succeeded stays done.
-    fn for_each_task(&mut self, call: &ApiCall, act: impl Fn(&mut Self, i64) -> Result<(), i64>) -> Answer {
+    pub(super) fn for_each_task(
+        &mut self,
+        call: &ApiCall,
+        act: impl Fn(&mut Self, i64) -> Result<(), i64>,
+    ) -> Answer {
         let ids = call.ids("task_ids")?;
         let mut refusals = Vec::new();
         for id in &ids {
@@ -75,7 +81,7 @@ impl Nas {
     }
 
     fn backup(&mut self, task_id: i64, user: &str, trigger_type: Option<i64>) -> Result<(), i64> {
-        if self.is_deleting(task_id) {
+        if self.is_deleting(task_id) || self.is_trimming(task_id) {
             return Err(1208);
         }
         if self
@@ -173,6 +179,9 @@ impl Nas {
     fn remove(&mut self, task_id: i64, user: &str) -> Result<(), i64> {
         if self.is_deleting(task_id) {
             return Err(1206);
+        }
+        if self.is_trimming(task_id) {
+            return Err(1208);
         }
         let locked = |version: &Version| version.locked;
         if self

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::core::Nas;
-use super::jobs::{Job, Phase};
-use super::results::{ACTION_BACKUP, ACTION_DELETE_TARGET};
+use super::job::{Job, Phase};
+use super::results::{ACTION_BACKUP, ACTION_DELETE_TARGET, ACTION_DELETE_VERSION};
 
 impl Nas {
     /// `SYNO.ActiveBackup.Overview` `list_activity`: the queue as it stands.
@@ -16,14 +16,14 @@ impl Nas {
 
     fn activity(&self, job: &Job) -> Option<Value> {
         let task = self.tasks.get(&job.task_id)?;
-        let action = if job.is_deletion() {
-            ACTION_DELETE_TARGET
-        } else {
-            ACTION_BACKUP
+        let action = match job.phase {
+            Phase::Deleting { .. } => ACTION_DELETE_TARGET,
+            Phase::Trimming { .. } => ACTION_DELETE_VERSION,
+            Phase::Waiting { .. } | Phase::Running { .. } | Phase::Stopping { .. } => ACTION_BACKUP,
         };
         let (status, stage) = match job.phase {
             Phase::Waiting { .. } => (1, 0),
-            Phase::Running { .. } | Phase::Deleting { .. } => (3, 2),
+            Phase::Running { .. } | Phase::Deleting { .. } | Phase::Trimming { .. } => (3, 2),
             Phase::Stopping { .. } => (4, 2),
         };
         let sub_jobs: Vec<Value> = task

@@ -92,6 +92,7 @@ pub(super) fn route(method: &Method, path: &str, query: &str, body: &[u8]) -> Re
         },
         ("POST", ["tasks"]) => Control::AddTask(Box::new(read::<TaskSpec>(body)?)),
         ("POST", ["behaviour"]) => Control::Behaviour(read::<Value>(body)?),
+        ("POST", ["settings"]) => Control::Settings(read::<Value>(body)?),
         ("POST", ["clock"]) => Control::Clock {
             offset_seconds: read::<NewOffset>(body)?.offset_seconds,
         },

@@ -1,10 +1,16 @@
 //! How this NAS answers where nobody has published what a real one does. Every open question of the API is a
 //! switch here, so that a client can be tried against each answer. All of it can be changed while running.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Error;
+use super::answers::{
+    AgentOffline, BackupWhileRunning, CancelIdle, CancelWaiting, CancelWaitingBackup, CreateAnswer,
+    DeadSession, DsmGeneration, ErrorShape, LastResultWhileRunning, MissingToken, Pollution, RemoveRunning,
+    ResultRowAt, UnknownTask, WindowClosed,
+};
 
 /// Switches for what is unknown, and the latencies of jobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,8 +59,48 @@ pub struct Behaviour {
     pub start_delay_seconds: f64,
     /// Whether retention policies come as strings, as numbers or mixed, by task.
     pub polymorphic_retention: bool,
-    /// Whether list rows carry numbers as strings, nulls and missing optional fields, by task.
+    /// Whether list rows carry numbers as strings, nulls and missing fields, by task.
     pub polymorphic_rows: bool,
+    /// What `cancel_waiting_backup` does without ids.
+    pub cancel_waiting_backup: CancelWaitingBackup,
+    /// What the methods that create a task answer.
+    pub create_answer: CreateAnswer,
+    /// Seconds the deletion of versions takes; shortened by the time scale.
+    pub delete_version_seconds: f64,
+    /// Whether each successful run is followed by a deletion of old versions, which becomes the last result.
+    pub retention_after_run: bool,
+    /// Seconds until a result row shows what happened to it; shortened by the time scale.
+    pub result_row_delay_seconds: f64,
+    /// Seconds until `last_result` shows what happened; shortened by the time scale.
+    pub last_result_delay_seconds: f64,
+    /// Whether rows carry kinds, statuses and actions that nobody knows, by task.
+    pub unknown_enums: bool,
+    /// Shape of refusals.
+    pub error_shape: ErrorShape,
+    /// Code of every login; none when missing.
+    pub login_answer: Option<i64>,
+    /// Failed logins after which logins are blocked until the lever releases them; never when missing.
+    pub lockout_after: Option<u32>,
+    /// Code for a session that is gone.
+    pub dead_session: DeadSession,
+    /// Code for a call that lacks the token of its session.
+    pub missing_token: MissingToken,
+    /// Whether the account may use the package; every API of the package answers 105 when not.
+    pub permission: bool,
+    /// Whether several calls may be sent in one; 102 when not.
+    pub compound: bool,
+    /// Whether a session is checked for each of several calls in one, and not for the whole, which then succeeds.
+    pub compound_checks_inside: bool,
+    /// Whether `get` of the list of packages works; 103 when not.
+    pub package_get: bool,
+    /// Generation of the web API.
+    pub dsm_generation: DsmGeneration,
+    /// Whether answers above one KiB are compressed for clients that accept it.
+    pub gzip: bool,
+    /// Whether answers come without a length, in chunks.
+    pub chunked: bool,
+    /// Whether answers call themselves `text/plain`.
+    pub text_plain: bool,
 }
 
 impl Default for Behaviour {
@@ -80,6 +126,26 @@ impl Default for Behaviour {
             start_delay_seconds: 0.0,
             polymorphic_retention: false,
             polymorphic_rows: false,
+            cancel_waiting_backup: CancelWaitingBackup::ClearsQueue,
+            create_answer: CreateAnswer::Nothing,
+            delete_version_seconds: 2.0,
+            retention_after_run: false,
+            result_row_delay_seconds: 0.0,
+            last_result_delay_seconds: 0.0,
+            unknown_enums: false,
+            error_shape: ErrorShape::Plain,
+            login_answer: None,
+            lockout_after: None,
+            dead_session: DeadSession::Error119,
+            missing_token: MissingToken::Error119,
+            permission: true,
+            compound: true,
+            compound_checks_inside: false,
+            package_get: false,
+            dsm_generation: DsmGeneration::Dsm7,
+            gzip: true,
+            chunked: true,
+            text_plain: false,
         }
     }
 }
@@ -87,10 +153,15 @@ impl Default for Behaviour {
 impl Behaviour {
     /// The same behaviour with the fields of a JSON object replaced.
     pub(super) fn merged(&self, patch: Value) -> Result<Self, Error> {
-        let mut whole = serde_json::to_value(self).map_err(|source| Error::ReadControl { source })?;
-        merge(&mut whole, patch);
-        serde_json::from_value(whole).map_err(|source| Error::ReadControl { source })
+        merged(self, patch)
     }
+}
+
+/// The same value with the fields of a JSON object replaced.
+pub(super) fn merged<T: Serialize + DeserializeOwned>(value: &T, patch: Value) -> Result<T, Error> {
+    let mut whole = serde_json::to_value(value).map_err(|source| Error::ReadControl { source })?;
+    merge(&mut whole, patch);
+    serde_json::from_value(whole).map_err(|source| Error::ReadControl { source })
 }
 
 fn merge(target: &mut Value, patch: Value) {
@@ -101,122 +172,5 @@ fn merge(target: &mut Value, patch: Value) {
             }
         }
         (target, patch) => *target = patch,
-    }
-}
-
-/// Answer to `backup` while a run of the task is queued or active.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BackupWhileRunning {
-    /// Code 1202, job conflict.
-    Conflict1202,
-    /// Code 4007, another backup exists.
-    Conflict4007,
-    /// Success, and a second run is queued behind the first.
-    Success,
-    /// Success, but only a log row (1137) comes of it.
-    SuccessLogOnly,
-}
-
-/// What becomes of `backup` while the agents of the task are offline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AgentOffline {
-    /// Code 5001, device offline.
-    Error5001,
-    /// A run starts and ends as cancelled.
-    Cancelled,
-    /// A run starts, pauses (log row 1125), and goes on when the agents are back.
-    Paused,
-}
-
-/// Answer to `backup` outside the backup window of the task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WindowClosed {
-    /// Code 1104, the window does not allow it.
-    Error1104,
-    /// Code 1105, the window is denying.
-    Error1105,
-    /// Success, but only a log row (1124) comes of it.
-    LogOnly,
-}
-
-/// Answer to `cancel` of a task that is idle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CancelIdle {
-    /// Success without an effect.
-    Success,
-    /// Code 1201, job not found.
-    Error1201,
-}
-
-/// Answer to `cancel` of a queued run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CancelWaiting {
-    /// The run leaves the queue.
-    Success,
-    /// Code 1201, job not found; the run stays in the queue.
-    Error,
-}
-
-/// Answer to `remove` of a task that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RemoveRunning {
-    /// Code 1204, locked by backup.
-    Error1204,
-    /// Success; the run ends as cancelled and the task is deleted.
-    Success,
-}
-
-/// Answer to a call for an id that does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum UnknownTask {
-    /// Success without an effect.
-    Success,
-    /// Code 1010, no task exists.
-    Error1010,
-    /// Code 1103, task does not exist.
-    Error1103,
-}
-
-/// When a run gets its result row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ResultRowAt {
-    /// At its start, with status 1 and `time_end` 0, completed at its end.
-    AtStart,
-    /// Only at its end.
-    AtEnd,
-}
-
-/// What `last_result` of a task shows while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LastResultWhileRunning {
-    /// The result before this run.
-    Previous,
-    /// The unfinished row of this run, where there is one.
-    Running,
-}
-
-/// Values of the secret fields that a NAS sends with every device. They are canaries: none of them may ever
-/// turn up in what a client prints or stores.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Pollution {
-    /// Value of `agent_token`.
-    pub agent_token: String,
-    /// Value of `login_password`.
-    pub login_password: String,
-    /// Value of `mssql_password`.
-    pub mssql_password: String,
-    /// Value of `oracle_password`.
-    pub oracle_password: String,
-}
-
-impl Default for Pollution {
-    fn default() -> Self {
-        Self {
-            agent_token: "canary-agent-token-5d0c7e".to_owned(),
-            login_password: "canary-login-password-91b3fa".to_owned(),
-            mssql_password: "canary-mssql-password-c2684d".to_owned(),
-            oracle_password: "canary-oracle-password-7e35b0".to_owned(),
-        }
     }
 }

@@ -132,6 +132,12 @@ impl ApiCall {
             .collect()
     }
 
+    /// What the call says beside its routing, each field as JSON. `mimeType` is the doing of a client's library.
+    pub(super) fn given(&self) -> Map<String, Value> {
+        let fields = self.fields.iter().filter(|(name, _)| *name != "mimeType");
+        fields.map(|(name, text)| (name.clone(), lenient(text))).collect()
+    }
+
     /// The object in the field `filter`; missing or of another type is empty.
     pub(super) fn filter(&self) -> Map<String, Value> {
         match self.value("filter") {
@@ -259,6 +265,20 @@ pub enum Delivery {
     Empty,
     /// This HTTP status with a short text.
     Status(u16),
+    /// Status 302 to this address.
+    Redirect(String),
+    /// Status 200 with a body of this length, in which nothing is of use.
+    Oversize {
+        /// Bytes of the body.
+        bytes: u64,
+    },
+    /// Status 200 with this body, a little at a time.
+    Slow {
+        /// The body.
+        body: Value,
+        /// Bytes sent each second; 0 is taken as 1.
+        bytes_per_second: u64,
+    },
     /// The connection ends without one byte of an answer.
     Lost,
     /// The connection stays open and nothing ever comes.

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Error;
+use super::behaviour::merged;
 use super::core::Nas;
 use super::faults::Fault;
 use super::ledger::Origin;
 use super::scenario::{ResultSpec, TaskChange, TaskSpec};
+use super::settings::Settings;
 use jiff::Timestamp;
 
 /// State of the backup package.
@@ -23,6 +25,27 @@ pub enum PackageState {
     Stopped,
     /// Its APIs answer 1007.
     Upgrading,
+    /// An upgrade is about to begin: its APIs answer 1006.
+    UpgradeInitialising,
+    /// An upgrade has failed: its APIs answer 1008.
+    UpgradeFailed,
+}
+
+impl PackageState {
+    /// Whether its APIs are in the catalogue.
+    pub(super) fn is_present(self) -> bool {
+        self != Self::Stopped
+    }
+
+    /// Code that its APIs answer instead of doing anything.
+    pub(super) fn refusal(self) -> Option<i64> {
+        match self {
+            Self::Running | Self::Stopped => None,
+            Self::UpgradeInitialising => Some(1006),
+            Self::Upgrading => Some(1007),
+            Self::UpgradeFailed => Some(1008),
+        }
+    }
 }
 
 /// One thing to do to the NAS, or to ask about it.
@@ -94,6 +117,8 @@ pub enum Control {
     },
     /// Changes switches; fields not named stay.
     Behaviour(Value),
+    /// Changes other fields of the scenario; fields not named stay. Runs that fit into a larger bound start.
+    Settings(Value),
     /// Sets how far the clock of the NAS is ahead of true time.
     Clock {
         /// Seconds ahead; negative is behind.
@@ -163,15 +188,25 @@ impl Nas {
             Control::StartTask { id, origin } => self.start_by(id, origin)?,
             Control::FinishTask { id, status } => self.finish(id, status)?,
             Control::AddResult { id, result } => {
-                let result_id = self.enter_result(id, &result).ok_or_else(|| no_task(id))?;
+                let result_id = self
+                    .enter_result(id, &result, self.clock)
+                    .ok_or_else(|| no_task(id))?;
                 return Ok(json!({"resultId": result_id}));
             }
             Control::Behaviour(patch) => {
                 self.scenario.behaviour = self.scenario.behaviour.merged(patch)?;
             }
+            Control::Settings(patch) => {
+                let settings = merged(&Settings::from(&self.scenario), patch)?;
+                self.scenario.set(settings);
+                self.start_ready();
+            }
             Control::Clock { offset_seconds } => self.scenario.clock_offset_seconds = offset_seconds,
             Control::Serial { serial } => self.scenario.serial = serial,
-            Control::Block { on } => self.blocked = on,
+            Control::Block { on } => {
+                self.blocked = on;
+                self.sessions.forget_failures();
+            }
             Control::Package { state } => self.package = state,
             Control::Reboot => self.reboot(),
             Control::ResetRequests => self.ledger.forget_requests(),
@@ -187,7 +222,7 @@ impl Nas {
                 let jobs = || self.jobs.iter().filter(|job| job.task_id == task.id);
                 let state = if self.is_deleting(task.id) {
                     "deleting"
-                } else if jobs().any(super::jobs::Job::is_active_run) {
+                } else if jobs().any(super::job::Job::is_active_run) {
                     "running"
                 } else if jobs().next().is_some() {
                     "waiting"

@@ -6,19 +6,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::call::{Answer, ApiCall, Delivery, Failure, Reply, envelope};
-use super::catalogue;
+use super::catalogue::Offer;
+use super::checks::Check;
 use super::control::PackageState;
 use super::faults::Faults;
-use super::jobs::Job;
+use super::job::Job;
 use super::ledger::{Effect, Ledger, Origin, RequestRecord, rfc3339};
 use super::replay::Replay;
 use super::results::{LogRow, ResultRow};
 use super::scenario::Scenario;
 use super::seed::Seed;
 use super::session::Sessions;
+use super::shapes;
 use super::tasks::Task;
 use super::{Error, Fault};
 
@@ -45,7 +47,13 @@ pub struct Nas {
     pub(super) blocked: bool,
     pub(super) power: bool,
     pub(super) package: PackageState,
+    /// Highest id that a task has had.
+    pub(super) last_task: i64,
     pub(super) last_job: i64,
+    /// Checks of virtual machines under way.
+    pub(super) checks: Vec<Check>,
+    /// Settings of the package that were changed.
+    pub(super) package_settings: BTreeMap<String, String>,
     pub(super) last_result: i64,
     pub(super) late: Vec<Late>,
     collectable: BTreeMap<u64, Reply>,
@@ -76,6 +84,9 @@ impl Nas {
         }
         let specs = scenario.resolved_tasks();
         let mut nas = Self {
+            blocked: scenario.blocked,
+            power: scenario.power,
+            package: scenario.package,
             faults: Faults::new(scenario.faults.clone()),
             scenario,
             seed: Seed::read()?,
@@ -87,10 +98,10 @@ impl Nas {
             logs: Vec::new(),
             sessions: Sessions::default(),
             ledger: Ledger::default(),
-            blocked: false,
-            power: true,
-            package: PackageState::Running,
+            last_task: 0,
             last_job: 0,
+            checks: Vec::new(),
+            package_settings: BTreeMap::new(),
             // The recorded result; the next one is 7545.
             last_result: 7544,
             late: Vec::new(),
@@ -133,6 +144,12 @@ impl Nas {
         self.faults.add(fault);
     }
 
+    /// The faults still to come; one that hits several calls says how many are left.
+    #[must_use]
+    pub fn waiting_faults(&self) -> &[Fault] {
+        self.faults.waiting()
+    }
+
     /// Does everything that was due up to now, in its order.
     pub fn advance(&mut self, now: Timestamp) {
         let now = now.as_millisecond();
@@ -168,7 +185,7 @@ impl Nas {
                 self.ledger.answered(late.seq, outcome(&answer));
                 let reply = Reply {
                     cookies,
-                    ..Reply::json(envelope(&answer))
+                    ..Reply::json(self.envelope(&answer))
                 };
                 self.collectable.insert(late.seq, reply);
             } else {
@@ -199,12 +216,28 @@ impl Nas {
             self.ledger.answered(seq, outcome(&answer));
             return Reply {
                 cookies,
-                ..Reply::json(envelope(&answer))
+                ..Reply::json(self.envelope(&answer))
             };
         };
         let (reply, outcome) = self.suffer(seq, call, fault);
         self.ledger.answered(seq, outcome);
         reply
+    }
+
+    /// Which APIs there are at the moment.
+    pub(super) fn offer(&self) -> Offer {
+        let behaviour = &self.scenario.behaviour;
+        Offer {
+            package: self.package.is_present(),
+            v2_reads: !behaviour.v2_reads103,
+            compound: behaviour.compound,
+            generation: behaviour.dsm_generation,
+        }
+    }
+
+    /// Wraps an answer as this NAS does.
+    pub(super) fn envelope(&self, answer: &Answer) -> Value {
+        shapes::refused(envelope(answer), self.scenario.behaviour.error_shape)
     }
 
     pub(super) fn perform(&mut self, call: &ApiCall) -> (Answer, Vec<String>) {
@@ -218,110 +251,26 @@ impl Nas {
 
     /// Checks API, version, method and session; the account of the session, if the API needs one.
     pub(super) fn admit(&mut self, call: &ApiCall) -> Result<Option<String>, Failure> {
-        let v2_reads = !self.scenario.behaviour.v2_reads103;
-        let api = catalogue::check(call, self.package != PackageState::Stopped, v2_reads)?;
-        let user = if api.open {
+        let api = self.offer().check(call)?;
+        let inside = self.scenario.behaviour.compound_checks_inside && api.is_compound();
+        let user = if api.open || inside {
             None
         } else {
             Some(self.authorise(call)?)
         };
-        if api.of_package() && self.package == PackageState::Upgrading {
-            return Err(Failure::code(1007));
+        if !api.of_package() {
+            return Ok(user);
         }
-        Ok(user)
-    }
-
-    fn execute(&mut self, call: &ApiCall, user: Option<&str>, cookies: &mut Vec<String>) -> Answer {
-        let user = user.unwrap_or_default();
-        match (call.api.as_str(), call.method.as_str()) {
-            ("SYNO.API.Info", _) => {
-                let present = self.package != PackageState::Stopped;
-                Ok(Some(catalogue::query(call.text("query").as_deref(), present)))
-            }
-            ("SYNO.API.Auth", "login") => self.login(call, cookies),
-            ("SYNO.API.Auth", _) => {
-                self.logout(call);
-                Ok(None)
-            }
-            ("SYNO.API.Encryption", _) => Ok(Some(self.encryption_info())),
-            ("SYNO.Entry.Request", _) => self.compound(call, user),
-            ("SYNO.DSM.Info", _) => Ok(Some(self.dsm_info())),
-            ("SYNO.Core.System", _) => Ok(Some(self.system_info())),
-            ("SYNO.Core.Package", _) => Ok(Some(self.packages())),
-            ("SYNO.ActiveBackup.Task", "list") => Ok(Some(self.list(call))),
-            ("SYNO.ActiveBackup.Task", "list_with_device") => Ok(Some(self.list_with_device(call))),
-            ("SYNO.ActiveBackup.Task", "backup") => self.call_backup(call, user),
-            ("SYNO.ActiveBackup.Task", "cancel") => self.call_cancel(call, user),
-            ("SYNO.ActiveBackup.Task", "cancel_waiting_backup") => self.call_cancel_waiting(call, user),
-            ("SYNO.ActiveBackup.Task", "remove") => self.call_remove(call, user),
-            ("SYNO.ActiveBackup.Task", "list_vm_check") => Ok(Some(json!([]))),
-            ("SYNO.ActiveBackup.Task", "create_vm_check") => {
-                Ok(Some(json!({"aem_check_list": [], "check_list": []})))
-            }
-            ("SYNO.ActiveBackup.Task", "vm_check_cancel") => Ok(None),
-            ("SYNO.ActiveBackup.Task", "get_default_task_name") => self.default_task_name(call),
-            ("SYNO.ActiveBackup.Log", "list_result") => Ok(Some(self.list_result(call))),
-            ("SYNO.ActiveBackup.Log", "list_log") => Ok(Some(self.list_log(call))),
-            ("SYNO.ActiveBackup.Version", _) => self.list_versions(call),
-            ("SYNO.ActiveBackup.Overview", _) => Ok(Some(self.list_activity())),
-            ("SYNO.ActiveBackup.Device", _) => Ok(Some(self.list_devices(call))),
-            ("SYNO.ActiveBackup.Setting", _) => Ok(Some(self.settings())),
-            ("SYNO.ActiveBackup.Activation", _) => Ok(Some(self.activation())),
-            _ => Err(Failure::code(103)),
+        if !self.scenario.behaviour.permission {
+            return Err(Failure::code(105));
+        }
+        match self.package.refusal() {
+            Some(code) => Err(Failure::code(code)),
+            None => Ok(user),
         }
     }
 
-    /// `SYNO.Entry.Request` `request`: several calls in one, one after the other.
-    fn compound(&mut self, call: &ApiCall, user: &str) -> Answer {
-        let Some(Value::Array(parts)) = call.value("compound") else {
-            return Err(Failure::code(113));
-        };
-        let stop = call.flag("stop_when_error");
-        let (mut result, mut has_fail) = (Vec::new(), false);
-        for part in parts {
-            let Value::Object(part) = part else {
-                return Err(Failure::code(113));
-            };
-            let text = |name: &str| {
-                part.get(name)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            let version = part.get("version").and_then(super::call::as_number);
-            let fields = part
-                .iter()
-                .filter(|(name, _)| !matches!(name.as_str(), "api" | "method" | "version"));
-            let inner = ApiCall {
-                api: text("api"),
-                method: text("method"),
-                version,
-                fields: fields
-                    .map(|(name, value)| (name.clone(), value.to_string()))
-                    .collect(),
-                ..call.clone()
-            };
-            let seq = self.arrive(&inner);
-            let answer = if has_fail && stop {
-                Err(Failure::code(112))
-            } else if inner.api == "SYNO.Entry.Request" {
-                Err(Failure::code(113))
-            } else {
-                self.admit(&inner)
-                    .and_then(|_| self.execute(&inner, Some(user), &mut Vec::new()))
-            };
-            self.ledger.answered(seq, outcome(&answer));
-            has_fail |= answer.is_err();
-            let mut entry = envelope(&answer);
-            entry["api"] = json!(inner.api);
-            entry["method"] = json!(inner.method);
-            entry["version"] = json!(version);
-            result.push(entry);
-        }
-        Ok(Some(json!({"has_fail": has_fail, "result": result})))
-    }
-
-    fn arrive(&mut self, call: &ApiCall) -> u64 {
+    pub(super) fn arrive(&mut self, call: &ApiCall) -> u64 {
         self.ledger.arrive(RequestRecord {
             seq: 0,
             at: rfc3339(self.clock),

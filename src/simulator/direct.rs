@@ -10,8 +10,12 @@ use http::HeaderMap;
 use super::call::{Delivery, Script};
 use super::core::Nas;
 use super::server::read_call;
+use super::wire::time_for;
 use crate::clock::Clock;
 use crate::nas::{Carried, Carrier};
+
+/// Longest body that is handed over.
+const OVERSIZE: usize = 1 << 27;
 
 /// A NAS in the same process. Clones share it.
 #[derive(Clone, Debug)]
@@ -63,6 +67,19 @@ impl Carrier for DirectNas {
                 Delivery::Json(body) => body.to_string(),
                 Delivery::Empty => String::new(),
                 Delivery::Html => "<!DOCTYPE html>".to_owned(),
+                Delivery::Redirect(_) => return Some(this.answer(302, String::new())),
+                // As much as shows that it is too large; the rest would only cost memory.
+                Delivery::Oversize { bytes } => {
+                    " ".repeat(usize::try_from(bytes).unwrap_or(OVERSIZE).min(OVERSIZE))
+                }
+                Delivery::Slow {
+                    body,
+                    bytes_per_second,
+                } => {
+                    let text = body.to_string();
+                    tokio::time::sleep(time_for(text.len(), bytes_per_second)).await;
+                    text
+                }
                 Delivery::Status(status) => return Some(this.answer(status, String::new())),
                 Delivery::Hang => std::future::pending().await,
                 Delivery::Cut(_) | Delivery::Lost | Delivery::Later { .. } => return None,

@@ -84,6 +84,21 @@ pub enum FaultKind {
     },
     /// No effect; the connection stays open without an answer.
     Hang,
+    /// No effect; sends the client elsewhere with HTTP status 302.
+    RedirectTo {
+        /// Where to.
+        url: String,
+    },
+    /// The effect takes place; the answer is larger than any client should take.
+    Oversize {
+        /// Bytes of the answer.
+        bytes: u64,
+    },
+    /// The effect takes place; the answer trickles in.
+    Slow {
+        /// Bytes sent each second; at least 1.
+        bytes_per_second: u64,
+    },
 }
 
 fn once() -> u32 {

@@ -4,96 +4,12 @@
 use uuid::Uuid;
 
 use super::Error;
-use super::behaviour::{AgentOffline, ResultRowAt};
+use super::answers::{AgentOffline, ResultRowAt};
 use super::core::Nas;
+use super::job::{Job, PAUSED, Phase};
 use super::ledger::Origin;
 use super::results::{ACTION_BACKUP, ACTION_DELETE_TARGET, ResultRow, status};
 use super::tasks::Version;
-
-/// A run or a deletion under way.
-#[derive(Debug, Clone)]
-pub(super) struct Job {
-    pub(super) id: i64,
-    pub(super) task_id: i64,
-    pub(super) phase: Phase,
-    pub(super) user: Option<String>,
-    pub(super) origin: Origin,
-    /// As the caller sent it; kept for the log.
-    pub(super) trigger_type: Option<i64>,
-    pub(super) result_id: Option<i64>,
-    pub(super) total_bytes: i64,
-    activity_uuid: String,
-    /// Start on the clock of the NAS, in seconds since 1970.
-    time_start: i64,
-}
-
-/// End of a run that is paused.
-const PAUSED: i64 = i64::MAX;
-
-/// Where a job stands. Times are true time in milliseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// In the queue; may start from `ready` on.
-    Waiting { ready: i64 },
-    /// A run, until it ends by itself.
-    Running { since: i64, until: i64 },
-    /// A run that was cancelled: ends at `stop`, or by itself if that is earlier.
-    Stopping { since: i64, until: i64, stop: i64 },
-    /// The deletion of a task.
-    Deleting { until: i64 },
-}
-
-impl Job {
-    /// When the next thing happens to it; a queued job that is ready waits for others.
-    pub(super) fn next_due(&self, clock: i64) -> Option<i64> {
-        match self.phase {
-            Phase::Waiting { ready } => (ready > clock).then_some(ready),
-            Phase::Running { until: PAUSED, .. } => None,
-            Phase::Running { until, .. } | Phase::Deleting { until } => Some(until),
-            Phase::Stopping { until, stop, .. } => Some(until.min(stop)),
-        }
-    }
-
-    pub(super) fn is_active_run(&self) -> bool {
-        matches!(self.phase, Phase::Running { .. } | Phase::Stopping { .. })
-    }
-
-    pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.phase, Phase::Waiting { .. })
-    }
-
-    pub(super) fn is_deletion(&self) -> bool {
-        matches!(self.phase, Phase::Deleting { .. })
-    }
-
-    /// Part of the run that is done, in ten-thousandths.
-    pub(super) fn done(&self, clock: i64) -> i64 {
-        match self.phase {
-            Phase::Running { since, until } | Phase::Stopping { since, until, .. } => {
-                let (passed, length) = (i128::from(clock - since), i128::from((until - since).max(1)));
-                i64::try_from(passed * 10_000 / length)
-                    .unwrap_or(10_000)
-                    .clamp(0, 10_000)
-            }
-            Phase::Waiting { .. } | Phase::Deleting { .. } => 0,
-        }
-    }
-
-    pub(super) fn transferred(&self, clock: i64) -> i64 {
-        let bytes = i128::from(self.total_bytes) * i128::from(self.done(clock)) / 10_000;
-        i64::try_from(bytes).unwrap_or(self.total_bytes)
-    }
-
-    /// Whether it waits for the agents of its task.
-    pub(super) fn is_paused(&self) -> bool {
-        matches!(self.phase, Phase::Running { until: PAUSED, .. })
-    }
-
-    /// Process id shown for it.
-    pub(super) fn pid(&self) -> i64 {
-        20_000 + self.id
-    }
-}
 
 impl Nas {
     /// Puts a run into the queue, and starts it where there is room.
@@ -162,6 +78,7 @@ impl Nas {
             trigger_type,
             result_id: None,
             total_bytes: self.tasks.get(&task_id).map_or(0, |task| task.run_bytes),
+            versions: Vec::new(),
             activity_uuid: Uuid::new_v4().to_string(),
             time_start: self.nas_time(),
         });
@@ -290,6 +207,8 @@ impl Nas {
             time_end,
             transfered_bytes,
             devices: task.device_names(),
+            written: self.clock,
+            before: self.results.remove(&result_id).map(Box::new),
         };
         self.results.insert(result_id, row);
     }
@@ -309,6 +228,7 @@ impl Nas {
                     self.end_run(job.id, status::CANCELLED);
                 }
                 Phase::Deleting { .. } => self.end_deletion(job.id),
+                Phase::Trimming { .. } => self.end_deleting(job.id),
                 Phase::Waiting { .. } | Phase::Running { .. } | Phase::Stopping { .. } => {
                     let result = self
                         .tasks
@@ -327,7 +247,7 @@ impl Nas {
         };
         let mut job = self.jobs[index].clone();
         job.result_id = job.result_id.or_else(|| Some(self.next_result_id()));
-        let time_end = self.nas_time();
+        let (time_end, clock) = (self.nas_time(), self.clock);
         self.write_row(&job, ACTION_BACKUP, result, time_end);
         let next_version = self
             .tasks
@@ -336,7 +256,7 @@ impl Nas {
             .map(|version| version.id)
             .max();
         if let Some(task) = self.tasks.get_mut(&job.task_id) {
-            task.last_result = job.result_id;
+            task.ended(job.result_id, clock);
             if matches!(result, status::SUCCESS | status::PARTIAL) {
                 let version = Version {
                     id: next_version.unwrap_or(0) + 1,
@@ -365,6 +285,10 @@ impl Nas {
         self.jobs[index].result_id = job.result_id;
         self.enter_job("run-ended", job_id, Some(result), None);
         self.jobs.remove(index);
+        if self.scenario.behaviour.retention_after_run && matches!(result, status::SUCCESS | status::PARTIAL)
+        {
+            self.rotate(job.task_id);
+        }
     }
 
     fn end_deletion(&mut self, job_id: i64) {
@@ -391,6 +315,13 @@ impl Nas {
         self.jobs
             .iter()
             .any(|job| job.task_id == task_id && job.is_deletion())
+    }
+
+    /// Whether versions of a task are being deleted.
+    pub(super) fn is_trimming(&self, task_id: i64) -> bool {
+        self.jobs
+            .iter()
+            .any(|job| job.task_id == task_id && job.is_trimming())
     }
 
     /// Ends the active run of a task now.

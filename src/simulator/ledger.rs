@@ -20,8 +20,9 @@ pub enum Origin {
 /// One thing that happened on the NAS.
 ///
 /// Kinds: `login`, `logout`, `backup` (a run queued or started), `cancel` (one that hit a run), `remove` (one
-/// accepted), and, as consequences rather than requests, `run-started`, `run-ended`, `removed` and
-/// `rebooted`.
+/// accepted), `create` and `set` (a task made or changed), `delete-version` (a deletion of versions begun) and
+/// `set-settings`; and, as consequences rather than requests, `run-started`, `run-ended`, `removed`,
+/// `version-deleted` and `rebooted`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Effect {
@@ -43,7 +44,7 @@ pub struct Effect {
     pub result_id: Option<i64>,
     /// Job it belongs to; the same for a backup, its start and its end.
     pub job_id: Option<i64>,
-    /// Result status, with `run-ended` only.
+    /// Result status, with `run-ended` and `version-deleted` only.
     pub status: Option<i64>,
     /// Account that asked for it.
     pub user: Option<String>,
@@ -65,8 +66,8 @@ pub struct RequestRecord {
     pub method: String,
     /// Version asked for.
     pub version: Option<i64>,
-    /// `ok`, an error code, or how the answer was spoilt (`lost`, `hang`, `html`, `empty`, `cut`, `http 502`,
-    /// `pending`), in the latter case followed by the true outcome where there was one.
+    /// `ok`, an error code, or how the answer was spoilt (`lost`, `hang`, `html`, `empty`, `cut`, `redirect`,
+    /// `oversize`, `slow`, `http 502`, `pending`), in the latter case followed by the true outcome where there was one.
     pub outcome: String,
     /// Address of the caller.
     pub remote: String,

@@ -3,11 +3,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::call::{Answer, ApiCall, Failure, as_number, as_numbers};
+use super::call::{ApiCall, as_number, as_numbers};
 use super::core::Nas;
-use super::jobs::{Job, Phase};
+use super::job::{Job, Phase};
 use super::results::in_time;
+use super::shapes::{disguise, estrange, retention};
 use super::tasks::{Device, Task};
+
+/// State of the verification of a version; the only number that has been seen, its meaning is not known.
+const NOT_VERIFIED: i64 = 6;
 
 impl Nas {
     /// `SYNO.ActiveBackup.Task` `list`.
@@ -61,7 +65,14 @@ impl Nas {
             row.insert("last_result".to_owned(), result.as_last_result());
         }
         if call.flag("load_versions") {
-            let versions: Vec<Value> = task.versions.iter().map(|version| version.listed()).collect();
+            let listed = |version: &super::tasks::Version| {
+                let mut listed = version.listed();
+                if call.flag("load_verify_status") {
+                    listed["verify_status"] = json!(NOT_VERIFIED);
+                }
+                listed
+            };
+            let versions: Vec<Value> = task.versions.iter().map(listed).collect();
             row.insert(
                 "last_version_id".to_owned(),
                 json!(task.versions.first().map_or(0, |last| last.id)),
@@ -72,7 +83,7 @@ impl Nas {
         self.common(task, row)
     }
 
-    fn device_row(&self, device: &Device, task: &Task, loaded: bool) -> Value {
+    pub(super) fn device_row(&self, device: &Device, task: &Task, loaded: bool) -> Value {
         let mut row = device.row.clone();
         self.pollute(&mut row, task);
         if loaded {
@@ -113,17 +124,21 @@ impl Nas {
         if behaviour.polymorphic_retention {
             row.insert("retention_policy".to_owned(), retention(task.id));
         }
+        if behaviour.unknown_enums {
+            estrange(&mut row, task.id);
+        }
         if behaviour.polymorphic_rows {
             disguise(&mut row, task.id);
         }
         Value::Object(row)
     }
 
-    /// The job a row shows: a deletion or an active run before a queued one.
+    /// The job a row shows: a deletion or an active run before a queued one. The deletion of versions shows only in
+    /// the queue.
     fn foremost_job(&self, task_id: i64) -> Option<&Job> {
         self.jobs
             .iter()
-            .filter(|job| job.task_id == task_id)
+            .filter(|job| job.task_id == task_id && !job.is_trimming())
             .min_by_key(|job| job.is_waiting())
     }
 
@@ -131,7 +146,7 @@ impl Nas {
         let status = match job.phase {
             Phase::Waiting { .. } => 0,
             Phase::Running { .. } if job.is_paused() => 2,
-            Phase::Running { .. } | Phase::Deleting { .. } => 1,
+            Phase::Running { .. } | Phase::Deleting { .. } | Phase::Trimming { .. } => 1,
             Phase::Stopping { .. } => 3,
         };
         let part = i32::try_from(job.done(self.clock)).unwrap_or_default();
@@ -182,14 +197,6 @@ impl Nas {
         })
     }
 
-    /// `SYNO.ActiveBackup.Version` `list`, newest first.
-    pub(super) fn list_versions(&self, call: &ApiCall) -> Answer {
-        let id = call.number("task_id").ok_or(Failure::missing("task_id"))?;
-        let task = self.tasks.get(&id).ok_or(Failure::code(1103))?;
-        let versions: Vec<Value> = task.versions.iter().map(|version| version.listed()).collect();
-        Ok(Some(json!({"total": versions.len(), "versions": versions})))
-    }
-
     /// `SYNO.ActiveBackup.Device` `list`.
     pub(super) fn list_devices(&self, call: &ApiCall) -> Value {
         let filter = call.filter();
@@ -198,6 +205,10 @@ impl Nas {
             .values()
             .filter(|task| self.asked(task, &filter))
             .flat_map(|task| task.devices.iter().map(move |device| (task, device)))
+            .filter(|(_, device)| {
+                let wanted = filter.get("host_name").and_then(Value::as_str);
+                wanted.is_none_or(|wanted| wanted == device.host_name)
+            })
             .collect();
         let total = pairs.len();
         let devices: Vec<Value> = page(pairs, call, &filter)
@@ -211,15 +222,6 @@ impl Nas {
             })
             .collect();
         json!({"devices": devices, "total": total, "total_devices_of_backup_type": total})
-    }
-
-    /// `SYNO.ActiveBackup.Task` `get_default_task_name`.
-    pub(super) fn default_task_name(&self, call: &ApiCall) -> Answer {
-        call.number("backup_type")
-            .ok_or(Failure::missing("backup_type"))?;
-        Ok(Some(
-            json!({"task_name": format!("Task {}", self.tasks.len() + 1)}),
-        ))
     }
 
     /// Whether a task passes the filter of a list.
@@ -270,7 +272,7 @@ fn status_text(job: &Job) -> &'static str {
     match job.phase {
         Phase::Waiting { .. } => "waiting",
         Phase::Running { .. } | Phase::Stopping { .. } => "backingup",
-        Phase::Deleting { .. } => "deleting",
+        Phase::Deleting { .. } | Phase::Trimming { .. } => "deleting",
     }
 }
 
@@ -294,46 +296,4 @@ pub(super) fn keyword_matches(filter: &Map<String, Value>, texts: &[&str]) -> bo
         .unwrap_or_default()
         .to_lowercase();
     texts.iter().any(|text| text.to_lowercase().contains(&word))
-}
-
-/// The shapes in which retention policies have been seen.
-fn retention(task_id: i64) -> Value {
-    match task_id % 3 {
-        0 => json!({"gfs_days": 7, "gfs_months": 12, "gfs_weeks": 4, "gfs_years": 3, "keep_all": false,
-                    "keep_days": 30, "keep_versions": 7}),
-        1 => json!({"gfs_days": "7", "gfs_months": "12", "gfs_weeks": "4", "gfs_years": "36",
-                    "keep_all": false, "keep_versions": 7}),
-        _ => json!({"gfs_days": "0", "gfs_months": "0", "gfs_weeks": "0", "gfs_years": null,
-                    "keep_all": true, "keep_days": "0", "keep_versions": "0"}),
-    }
-}
-
-/// Gives a row types that some versions of the package send: numbers as strings, nulls, fields missing.
-fn disguise(row: &mut Map<String, Value>, task_id: i64) {
-    if task_id % 2 == 0 {
-        for name in ["pre_post_script_setting", "custom_volume", "workload_uuid"] {
-            row.insert(name.to_owned(), Value::Null);
-        }
-        row.entry("progress").or_insert(Value::Null);
-        row.remove("sched_uuid");
-    }
-    if let Some(Value::Object(result)) = row.get_mut("last_result") {
-        if task_id % 2 == 0 {
-            result.insert("activity_uuid".to_owned(), json!(""));
-            result.remove("none_count");
-        } else {
-            result.remove("activity_uuid");
-        }
-        for name in [
-            "time_start",
-            "time_end",
-            "transfered_bytes",
-            "error_count",
-            "warning_count",
-        ] {
-            if let Some(number) = result.get(name).and_then(Value::as_i64) {
-                result.insert(name.to_owned(), json!(number.to_string()));
-            }
-        }
-    }
 }

@@ -16,13 +16,20 @@ use crate::record::Trace;
 mod actions;
 mod activity;
 mod admin;
+mod answers;
 mod behaviour;
 mod call;
 mod catalogue;
+mod checks;
 mod control;
 mod core;
+mod create;
 mod direct;
+mod dispatch;
+mod encryption;
+mod encryption_key;
 mod faults;
+mod job;
 mod jobs;
 mod ledger;
 mod lists;
@@ -32,17 +39,25 @@ mod scenario;
 mod seed;
 mod server;
 mod session;
+mod settings;
+mod shapes;
 mod spoil;
+mod storage;
 mod system;
 mod tasks;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transfers;
+mod versions;
+mod wire;
 
-pub use behaviour::{
-    AgentOffline, BackupWhileRunning, Behaviour, CancelIdle, CancelWaiting, LastResultWhileRunning,
-    Pollution, RemoveRunning, ResultRowAt, UnknownTask, WindowClosed,
+pub use answers::{
+    AgentOffline, BackupWhileRunning, CancelIdle, CancelWaiting, CancelWaitingBackup, CreateAnswer,
+    DeadSession, DsmGeneration, ErrorShape, LastResultWhileRunning, MissingToken, Pollution, RemoveRunning,
+    ResultRowAt, UnknownTask, WindowClosed,
 };
+pub use behaviour::Behaviour;
 pub use call::{ApiCall, Delivery, Reply, Script};
 pub use control::{Control, PackageState};
 pub use core::Nas;

@@ -4,17 +4,21 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::call::{ApiCall, as_number, as_numbers};
+use super::call::{Answer, ApiCall, Failure, as_number, as_numbers};
 use super::core::Nas;
-use super::jobs::Job;
+use super::job::Job;
 use super::lists::{keyword_matches, page};
 use super::scenario::ResultSpec;
+use super::shapes::estrange_result;
 use super::tasks::Task;
 
 /// A backup, in the field `job_action`.
 pub(super) const ACTION_BACKUP: i64 = 1;
 /// The deletion of a task, in the field `job_action`.
 pub(super) const ACTION_DELETE_TARGET: i64 = 65_536;
+
+/// The deletion of versions, in the field `job_action`.
+pub(super) const ACTION_DELETE_VERSION: i64 = 131_072;
 
 /// Result statuses.
 pub(super) mod status {
@@ -40,9 +44,22 @@ pub(super) struct ResultRow {
     pub(super) transfered_bytes: i64,
     /// Id and host name of each device.
     pub(super) devices: Vec<(i64, String)>,
+    /// When it was written, true time in milliseconds since 1970.
+    pub(super) written: i64,
+    /// What stood here before.
+    pub(super) before: Option<Box<ResultRow>>,
 }
 
 impl ResultRow {
+    /// The row as it stood at a time.
+    fn at(&self, clock: i64) -> Option<&Self> {
+        if self.written <= clock {
+            Some(self)
+        } else {
+            self.before.as_deref().and_then(|row| row.at(clock))
+        }
+    }
+
     /// The row as `list_result` shows it.
     fn listed(&self) -> Map<String, Value> {
         let counted = |wanted: i64| i64::from(self.status == wanted);
@@ -108,7 +125,7 @@ impl Nas {
     }
 
     /// Enters the row of a finished job that no run of this NAS made, and makes it the task's last result.
-    pub(super) fn enter_result(&mut self, task_id: i64, spec: &ResultSpec) -> Option<i64> {
+    pub(super) fn enter_result(&mut self, task_id: i64, spec: &ResultSpec, written: i64) -> Option<i64> {
         let now = self.nas_time();
         let result_id = spec.result_id.unwrap_or_else(|| self.next_result_id());
         self.last_result = self.last_result.max(result_id);
@@ -128,8 +145,10 @@ impl Nas {
             time_end: spec.time_end.or(spec.time_start).unwrap_or(now),
             transfered_bytes: spec.transfered_bytes.unwrap_or_default(),
             devices: task.device_names(),
+            written,
+            before: None,
         };
-        task.last_result = Some(result_id);
+        task.ended(Some(result_id), written);
         self.results.insert(result_id, row);
         Some(result_id)
     }
@@ -153,6 +172,12 @@ impl Nas {
         });
     }
 
+    /// The result rows as lists show them by now, oldest first.
+    pub(super) fn shown_results(&self) -> impl Iterator<Item = &ResultRow> {
+        let seen = self.clock - self.scaled(self.scenario.behaviour.result_row_delay_seconds);
+        self.results.values().filter_map(move |row| row.at(seen))
+    }
+
     /// `SYNO.ActiveBackup.Log` `list_result`: newest first, but oldest first when nothing is asked for.
     pub(super) fn list_result(&self, call: &ApiCall) -> Value {
         let filter = call.filter();
@@ -169,7 +194,7 @@ impl Nas {
                 && in_time(&filter, row.time_start)
                 && keyword_matches(&filter, &[&row.task_name])
         };
-        let mut rows: Vec<&ResultRow> = self.results.values().filter(wanted).collect();
+        let mut rows: Vec<&ResultRow> = self.shown_results().filter(wanted).collect();
         if ["task_id", "filter", "offset", "limit"]
             .iter()
             .any(|name| call.raw(name).is_some())
@@ -178,7 +203,13 @@ impl Nas {
         }
         let count = rows.len();
         let results: Vec<Value> = page(rows, call, &filter)
-            .map(|row| Value::Object(row.listed()))
+            .map(|row| {
+                let mut listed = row.listed();
+                if self.scenario.behaviour.unknown_enums {
+                    estrange_result(&mut listed, row.task_id);
+                }
+                Value::Object(listed)
+            })
             .collect();
         json!({"count": count, "results": results})
     }
@@ -226,14 +257,51 @@ impl Nas {
 
     /// The result that a row of this task shows as its last one.
     pub(super) fn shown_last_result(&self, task: &Task) -> Option<&ResultRow> {
-        use super::behaviour::LastResultWhileRunning::Running;
-        let running = self
-            .jobs
+        use super::answers::LastResultWhileRunning::Running;
+        let behaviour = &self.scenario.behaviour;
+        let seen = self.clock - self.scaled(behaviour.last_result_delay_seconds);
+        let ended = task
+            .last_result_at(seen)
+            .and_then(|id| self.results.get(&id)?.at(seen));
+        if behaviour.last_result_while_running != Running {
+            return ended;
+        }
+        let mut jobs = self.jobs.iter().filter(|job| job.task_id == task.id);
+        let current = jobs.find_map(|job| job.result_id).or(task.last_result);
+        let row = current.and_then(|id| self.results.get(&id)?.at(seen));
+        row.or(ended)
+    }
+
+    /// `SYNO.ActiveBackup.Log` `list_result_detail`: the log rows of one result.
+    pub(super) fn list_result_detail(&self, call: &ApiCall) -> Answer {
+        let id = call.number("result_id").ok_or(Failure::missing("result_id"))?;
+        let mut rows: Vec<(usize, &LogRow)> = self
+            .logs
             .iter()
-            .filter(|job| job.task_id == task.id)
-            .find_map(|job| job.result_id);
-        let shown = running.filter(|_| self.scenario.behaviour.last_result_while_running == Running);
-        shown.or(task.last_result).and_then(|id| self.results.get(&id))
+            .enumerate()
+            .filter(|(_, row)| row.result_id == id)
+            .collect();
+        if call.text("order_by").as_deref() == Some("log_level") {
+            rows.sort_by_key(|(index, row)| (row.log_level, *index));
+        }
+        if call.text("direction").as_deref() == Some("DESC") {
+            rows.reverse();
+        }
+        let count = rows.len();
+        let details: Vec<Value> = page(rows, call, &Map::new())
+            .map(|(index, row)| {
+                json!({
+                    "error_code": 0,
+                    "log_level": row.log_level,
+                    "log_time": row.log_time,
+                    "log_type": row.log_type,
+                    "other_params": {"os_name": "", "path": "", "task_id": row.task_id, "task_name": row.task_name},
+                    "result_detail_id": index + 1,
+                    "result_id": row.result_id,
+                })
+            })
+            .collect();
+        Ok(Some(json!({"count": count, "result_detail_list": details})))
     }
 }
 

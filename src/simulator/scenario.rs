@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Builder;
 
-use super::{Behaviour, Error, Fault};
+use super::settings::Settings;
+use super::{Behaviour, Error, Fault, PackageState};
 
 /// What the NAS is and holds when it starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one independent state")]
 pub struct Scenario {
     /// Account that may log in.
     pub username: String,
@@ -39,6 +41,14 @@ pub struct Scenario {
     pub default_run_seconds: f64,
     /// Bytes a run transfers where the task says nothing.
     pub default_run_bytes: i64,
+    /// State of the backup package.
+    pub package: PackageState,
+    /// Whether logins are blocked: they answer 407.
+    pub blocked: bool,
+    /// Whether the account is locked after too many attempts: logins answer 411.
+    pub account_locked: bool,
+    /// Whether the network is plugged in.
+    pub power: bool,
     /// Tasks it holds.
     pub tasks: Vec<TaskSpec>,
     /// Further tasks, named `task-0001` and so on.
@@ -66,6 +76,10 @@ impl Default for Scenario {
             // The recorded run: result 7544 took 522 seconds and moved this many bytes.
             default_run_seconds: 522.0,
             default_run_bytes: 4_754_168_380,
+            package: PackageState::Running,
+            blocked: false,
+            account_locked: false,
+            power: true,
             tasks: vec![TaskSpec {
                 seed: true,
                 ..TaskSpec::default()
@@ -103,6 +117,38 @@ impl Scenario {
             origin: origin.to_owned(),
             source: Box::new(source),
         })
+    }
+
+    /// Takes over what settings name.
+    pub(super) fn set(&mut self, settings: Settings) {
+        let Settings {
+            username,
+            password,
+            totp_secret,
+            model,
+            dsm_version,
+            serial,
+            package_version,
+            max_concurrent_devices,
+            syno_token_enforced,
+            session_seconds,
+            account_locked,
+            default_run_seconds,
+            default_run_bytes,
+        } = settings;
+        self.username = username;
+        self.password = password;
+        self.totp_secret = totp_secret;
+        self.model = model;
+        self.dsm_version = dsm_version;
+        self.serial = serial;
+        self.package_version = package_version;
+        self.max_concurrent_devices = max_concurrent_devices;
+        self.syno_token_enforced = syno_token_enforced;
+        self.session_seconds = session_seconds;
+        self.account_locked = account_locked;
+        self.default_run_seconds = default_run_seconds;
+        self.default_run_bytes = default_run_bytes;
     }
 
     /// All tasks with every identity filled in: given ones first, generated ones after them.

@@ -8,12 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, DATE, SERVER, SET_COOKIE};
+use http::header::{CONTENT_TYPE, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,9 +23,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::call::{ApiCall, Delivery, Reply, Script};
+use super::call::{ApiCall, Delivery, Script};
 use super::control::Control;
 use super::core::Nas;
+use super::wire::{self, Body, Spoilt};
 use super::{Error, admin};
 
 /// Largest request body that is read.
@@ -35,16 +34,6 @@ const BODY_LIMIT: usize = 1 << 20;
 
 /// Time an idle connection is kept, as the real server announces it.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-
-/// Time between the first half of a cut body and the end, so that the half is really sent.
-const CUT_PAUSE: Duration = Duration::from_millis(20);
-
-type Body = UnsyncBoxBody<Bytes, Spoilt>;
-
-/// The connection is to end without a further byte; hyper does that when a service fails.
-#[derive(Debug, thiserror::Error)]
-#[error("the simulated NAS ends the connection here")]
-pub(super) struct Spoilt;
 
 /// The state machine, and whether its network is plugged in.
 #[derive(Debug)]
@@ -160,13 +149,13 @@ async fn answer(
 ) -> Result<Response<Body>, Spoilt> {
     let (parts, body) = request.into_parts();
     let Some((script, named)) = script(parts.uri.path()) else {
-        return plain(StatusCode::NOT_FOUND, "text/html", "404 Not Found");
+        return wire::plain(StatusCode::NOT_FOUND, "text/html", "404 Not Found");
     };
     if parts.method != Method::GET && parts.method != Method::POST {
-        return plain(StatusCode::METHOD_NOT_ALLOWED, "text/html", "405 Not Allowed");
+        return wire::plain(StatusCode::METHOD_NOT_ALLOWED, "text/html", "405 Not Allowed");
     }
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-        return plain(StatusCode::PAYLOAD_TOO_LARGE, "text/html", "413 Too Large");
+        return wire::plain(StatusCode::PAYLOAD_TOO_LARGE, "text/html", "413 Too Large");
     };
     let mut call = read_call(
         parts.uri.query().unwrap_or_default(),
@@ -184,7 +173,8 @@ async fn answer(
         reply = shared.lock().collect(ticket, Timestamp::now());
     }
     tokio::time::sleep(Duration::from_millis(reply.hold_milliseconds)).await;
-    deliver(reply, &shared).await
+    let manner = shared.read(Nas::manner).for_client(&parts.headers);
+    wire::deliver(reply, manner).await
 }
 
 /// The script of a path, and the API it names.
@@ -229,92 +219,6 @@ pub(super) fn read_call(query: &str, body: &[u8], headers: &HeaderMap) -> ApiCal
             .map(str::to_owned);
     }
     call
-}
-
-async fn deliver(reply: Reply, shared: &Shared) -> Result<Response<Body>, Spoilt> {
-    let mut response = match reply.delivery {
-        Delivery::Json(body) => Response::new(whole(body.to_string())),
-        Delivery::Cut(body) => cut(&body),
-        Delivery::Empty => Response::new(whole(String::new())),
-        Delivery::Html => {
-            return plain(
-                StatusCode::OK,
-                "text/html; charset=\"UTF-8\"",
-                "<!DOCTYPE html><html><head><title>Sign in</title></head><body></body></html>",
-            );
-        }
-        Delivery::Status(status) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-            return plain(status, "text/html", "<html><body><h1>nginx</h1></body></html>");
-        }
-        Delivery::Hang => std::future::pending().await,
-        Delivery::Lost | Delivery::Later { .. } => return Err(Spoilt),
-    };
-    let told_time = shared.read(Nas::told_time);
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=\"UTF-8\""),
-    );
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("max-age=0, no-cache, no-store"),
-    );
-    headers.insert(SERVER, HeaderValue::from_static("nginx"));
-    headers.insert(
-        HeaderName::from_static("keep-alive"),
-        HeaderValue::from_static("timeout=20"),
-    );
-    if let Some(date) = told_time.and_then(http_date) {
-        headers.insert(DATE, date);
-    }
-    for cookie in reply.cookies {
-        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-            headers.append(SET_COOKIE, cookie);
-        }
-    }
-    Ok(response)
-}
-
-fn http_date(time: Timestamp) -> Option<HeaderValue> {
-    HeaderValue::from_str(&time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()).ok()
-}
-
-fn whole(text: String) -> Body {
-    Full::new(Bytes::from(text))
-        .map_err(|never: Infallible| match never {})
-        .boxed_unsync()
-}
-
-/// Announces a whole body and sends half of it.
-fn cut(body: &Value) -> Response<Body> {
-    let text = body.to_string();
-    let half = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
-    let frames = stream::unfold(Some(half), |half| async move {
-        if let Some(half) = half {
-            return Some((Ok(Frame::data(half)), None));
-        }
-        tokio::time::sleep(CUT_PAUSE).await;
-        Some((Err(Spoilt), None))
-    });
-    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
-    response
-}
-
-#[allow(clippy::unnecessary_wraps, reason = "stands where an answer may also be lost")]
-fn plain(status: StatusCode, content_type: &'static str, text: &str) -> Result<Response<Body>, Spoilt> {
-    let mut response = Response::new(whole(text.to_owned()));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
-        .headers_mut()
-        .insert(SERVER, HeaderValue::from_static("nginx"));
-    Ok(response)
 }
 
 async fn admin_connection(stream: tokio::net::TcpStream, shared: Arc<Shared>) {

@@ -3,12 +3,17 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use totp_rs::{Builder, Secret};
 use uuid::Uuid;
 
+use super::answers::MissingToken;
 use super::call::{Answer, ApiCall, Failure};
 use super::core::Nas;
+use super::encryption::decrypted;
 use super::ledger::Origin;
 
 /// Code of the second factor where the scenario gives no secret.
@@ -34,6 +39,8 @@ pub(super) struct Sessions {
     devices: BTreeMap<String, String>,
     /// Token handed out with a request for the second factor; stands for the password once.
     second_step: Option<String>,
+    /// Failed logins since the lever last released them.
+    failures: u32,
     /// Last step of the clock for which a code was used up.
     used_step: Option<u64>,
 }
@@ -49,22 +56,31 @@ impl Sessions {
         }
     }
 
+    pub(super) fn forget_failures(&mut self) {
+        self.failures = 0;
+    }
+
     pub(super) fn count(&self) -> usize {
         self.open.len()
     }
 }
 
 impl Nas {
-    /// The account behind a call, or 119.
+    /// The account behind a call, or why there is none.
     pub(super) fn authorise(&mut self, call: &ApiCall) -> Result<String, Failure> {
         let (clock, enforced) = (self.clock, self.scenario.syno_token_enforced);
         self.sessions
             .open
             .retain(|_, session| session.expires.is_none_or(|end| clock < end));
-        let session = call.sid.as_ref().and_then(|sid| self.sessions.open.get(sid));
-        let session = session.ok_or(Failure::code(119))?;
-        if enforced && session.token.is_some() && session.token != call.token {
+        let Some(sid) = &call.sid else {
             return Err(Failure::code(119));
+        };
+        let behaviour = &self.scenario.behaviour;
+        let session = self.sessions.open.get(sid);
+        let session = session.ok_or(Failure::code(behaviour.dead_session.code()))?;
+        if enforced && session.token.is_some() && session.token != call.token {
+            let is_missing = call.token.is_none() && behaviour.missing_token == MissingToken::Error103;
+            return Err(Failure::code(if is_missing { 103 } else { 119 }));
         }
         Ok(session.user.clone())
     }
@@ -74,10 +90,27 @@ impl Nas {
         if self.blocked {
             return Err(Failure::code(407));
         }
+        if self.scenario.account_locked {
+            return Err(Failure::code(411));
+        }
+        if let Some(code) = self.scenario.behaviour.login_answer {
+            return Err(Failure::code(code));
+        }
         if call.version.is_some_and(|version| version < 3) {
             // Old versions answer as if they did not have the method.
             return Err(Failure::code(103));
         }
+        let call = &decrypted(call)?;
+        let answer = self.open_for(call, cookies);
+        if matches!(&answer, Err(Failure { code: 400 | 404, .. })) {
+            self.sessions.failures += 1;
+            let limit = self.scenario.behaviour.lockout_after;
+            self.blocked |= limit.is_some_and(|limit| self.sessions.failures >= limit);
+        }
+        answer
+    }
+
+    fn open_for(&mut self, call: &ApiCall, cookies: &mut Vec<String>) -> Answer {
         let (Some(account), Some(password)) = (call.raw("account"), call.raw("passwd")) else {
             return Err(Failure::code(101));
         };
@@ -91,6 +124,15 @@ impl Nas {
         }
         let account = account.to_owned();
         Ok(Some(self.open_session(call, &account, cookies)))
+    }
+
+    /// `SYNO.API.Auth.UIConfig` `get`: what the page of a web login reads first. Clients that follow it take a key
+    /// from the cookie; the answer to the login does not go on with it.
+    pub(super) fn login_page(&self, cookies: &mut Vec<String>) -> Value {
+        let key = Sha256::digest(self.scenario.serial.as_bytes());
+        let key = URL_SAFE_NO_PAD.encode(key);
+        cookies.push(format!("_SSID={key}; path=/; HttpOnly"));
+        json!({"dsm_version": self.scenario.dsm_version, "hostname": "synology01"})
     }
 
     fn check_second_factor(&mut self, call: &ApiCall) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::call::{Answer, ApiCall, Delivery, Failure, Reply, envelope};
+use super::call::{Answer, ApiCall, Delivery, Failure, Reply};
 use super::core::{LONGEST, Late, Nas, outcome};
 use super::faults::FaultKind;
 
@@ -15,10 +15,11 @@ impl Nas {
             FaultKind::Hang => (Reply::of(Delivery::Hang), "hang".to_owned()),
             FaultKind::Html => (Reply::of(Delivery::Html), "html".to_owned()),
             FaultKind::Http { status } => (Reply::of(Delivery::Status(status)), format!("http {status}")),
-            FaultKind::ErrorCode { code } => (refusal(code), code.to_string()),
+            FaultKind::RedirectTo { url } => (Reply::of(Delivery::Redirect(url)), "redirect".to_owned()),
+            FaultKind::ErrorCode { code } => (self.refusal(code), code.to_string()),
             FaultKind::ExpireSession => {
                 self.sessions.drop_one(call.sid.as_deref());
-                (refusal(119), "119".to_owned())
+                (self.refusal(119), "119".to_owned())
             }
             FaultKind::Delay {
                 milliseconds,
@@ -28,51 +29,72 @@ impl Nas {
             FaultKind::Delay {
                 milliseconds,
                 before_effect: false,
-            } => self.perform_then(call, |answer, done| {
+            } => self.perform_then(call, |nas, answer, done| {
                 (
                     Reply {
                         hold_milliseconds: milliseconds,
-                        ..Reply::json(envelope(answer))
+                        ..Reply::json(nas.envelope(answer))
                     },
                     done,
                 )
             }),
-            FaultKind::LoseReplyAfter => self.perform_then(call, |_, done| {
+            FaultKind::LoseReplyAfter => self.perform_then(call, |_, _, done| {
                 (Reply::of(Delivery::Lost), format!("lost {done}"))
             }),
-            FaultKind::EmptyBody => self.perform_then(call, |_, done| {
+            FaultKind::EmptyBody => self.perform_then(call, |_, _, done| {
                 (Reply::of(Delivery::Empty), format!("empty {done}"))
             }),
-            FaultKind::CutBody => self.perform_then(call, |answer, done| {
-                (Reply::of(Delivery::Cut(envelope(answer))), format!("cut {done}"))
+            FaultKind::Oversize { bytes } => self.perform_then(call, |_, _, done| {
+                (
+                    Reply::of(Delivery::Oversize { bytes }),
+                    format!("oversize {done}"),
+                )
+            }),
+            FaultKind::Slow { bytes_per_second } => self.perform_then(call, |nas, answer, done| {
+                let body = nas.envelope(answer);
+                let delivery = Delivery::Slow {
+                    body,
+                    bytes_per_second,
+                };
+                (Reply::of(delivery), format!("slow {done}"))
+            }),
+            FaultKind::CutBody => self.perform_then(call, |nas, answer, done| {
+                (
+                    Reply::of(Delivery::Cut(nas.envelope(answer))),
+                    format!("cut {done}"),
+                )
             }),
             FaultKind::ErrorCodeAfter { code } => {
-                self.perform_then(call, |_, done| (refusal(code), format!("{code} {done}")))
+                self.perform_then(call, |nas, _, done| (nas.refusal(code), format!("{code} {done}")))
             }
-            FaultKind::WrongType => self.perform_then(call, |_, done| {
+            FaultKind::WrongType => self.perform_then(call, |_, _, done| {
                 let body = json!({"data": "unexpected", "success": "yes"});
                 (Reply::json(body), format!("wrong type {done}"))
             }),
-            FaultKind::MissingRows { task_ids } => self.perform_then(call, |answer, done| {
+            FaultKind::MissingRows { task_ids } => self.perform_then(call, |nas, answer, done| {
                 drop_rows(answer, &task_ids);
-                (Reply::json(envelope(answer)), done)
+                (Reply::json(nas.envelope(answer)), done)
             }),
-            FaultKind::ShortPage { rows } => self.perform_then(call, |answer, done| {
+            FaultKind::ShortPage { rows } => self.perform_then(call, |nas, answer, done| {
                 for_rows(answer, |list, _| list.truncate(rows));
-                (Reply::json(envelope(answer)), done)
+                (Reply::json(nas.envelope(answer)), done)
             }),
         }
+    }
+
+    fn refusal(&self, code: i64) -> Reply {
+        Reply::json(self.envelope(&Err(Failure::code(code))))
     }
 
     /// Lets the effect take place, then spoils the answer.
     fn perform_then(
         &mut self,
         call: &ApiCall,
-        spoil: impl FnOnce(&mut Answer, String) -> (Reply, String),
+        spoil: impl FnOnce(&Self, &mut Answer, String) -> (Reply, String),
     ) -> (Reply, String) {
         let (mut answer, cookies) = self.perform(call);
         let done = outcome(&answer);
-        let (reply, outcome) = spoil(&mut answer, done);
+        let (reply, outcome) = spoil(self, &mut answer, done);
         (Reply { cookies, ..reply }, outcome)
     }
 
@@ -86,7 +108,7 @@ impl Nas {
                 let answer = Err(failure);
                 let reply = Reply {
                     hold_milliseconds: milliseconds,
-                    ..Reply::json(envelope(&answer))
+                    ..Reply::json(self.envelope(&answer))
                 };
                 return (reply, outcome(&answer));
             }
@@ -111,10 +133,6 @@ impl Nas {
             (Reply::of(Delivery::Lost), "lost pending".to_owned())
         }
     }
-}
-
-fn refusal(code: i64) -> Reply {
-    Reply::json(envelope(&Err(Failure::code(code))))
 }
 
 /// Leaves the rows of some tasks out of a list, and out of its total.

@@ -23,6 +23,8 @@ pub(super) struct Task {
     pub(super) versions: Vec<Version>,
     /// Result of the last job of any kind that has ended.
     pub(super) last_result: Option<i64>,
+    /// When each of its jobs ended, true time in milliseconds since 1970, and its result.
+    pub(super) ended: Vec<(i64, i64)>,
     pub(super) agent_online: bool,
     pub(super) window_open: bool,
     /// Row of `list`, without what is shown by other fields.
@@ -35,7 +37,7 @@ pub(super) struct Task {
 #[derive(Debug, Clone)]
 pub(super) struct Device {
     pub(super) id: i64,
-    host_name: String,
+    pub(super) host_name: String,
     pub(super) row: Map<String, Value>,
     pub(super) info: Map<String, Value>,
 }
@@ -96,6 +98,18 @@ impl Task {
             .iter()
             .map(|device| (device.id, device.host_name.clone()))
             .collect()
+    }
+
+    /// Makes a result the last one from a time on.
+    pub(super) fn ended(&mut self, result_id: Option<i64>, clock: i64) {
+        self.last_result = result_id;
+        self.ended.extend(result_id.map(|id| (clock, id)));
+    }
+
+    /// The result that was the last one at a time.
+    pub(super) fn last_result_at(&self, clock: i64) -> Option<i64> {
+        let ended = self.ended.iter().rev().find(|(at, _)| *at <= clock);
+        ended.map(|(_, id)| *id)
     }
 
     pub(super) fn allows_manual_backup(&self) -> bool {
@@ -208,6 +222,7 @@ impl Nas {
             result: spec.result.unwrap_or(2),
             versions: newest_first(spec.versions.unwrap_or_default()),
             last_result: None,
+            ended: Vec::new(),
             agent_online: spec.agent_online.unwrap_or(true),
             window_open: spec.window_open.unwrap_or(true),
             row,
@@ -218,12 +233,13 @@ impl Nas {
             next_trigger_time: spec.next_trigger_time,
             ..TaskChange::default()
         });
+        self.last_task = self.last_task.max(id);
         self.tasks.insert(id, task);
         let first = spec
             .last_result
             .or_else(|| spec.seed.then(|| self.recorded_result()));
         if let Some(result) = first {
-            self.enter_result(id, &result);
+            self.enter_result(id, &result, i64::MIN);
         }
         Ok(id)
     }
@@ -243,7 +259,7 @@ impl Nas {
         }
     }
 
-    fn device(&self, spec: DeviceSpec, task_id: i64) -> Device {
+    pub(super) fn device(&self, spec: DeviceSpec, task_id: i64) -> Device {
         let DeviceSpec {
             id,
             host_name,

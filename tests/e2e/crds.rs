@@ -340,7 +340,7 @@ fn full_server_status() -> Value {
         "observedGeneration": 1,
         "conditions": [condition("Ready"), condition("Reconciling")],
         "dsm": { "model": "DS918+", "version": "7.2.1-69057", "serial": "1780PDN000001" },
-        "package": { "version": "2.7.1-3234" },
+        "package": { "version": "2.7.1-3234", "capabilities": ["History", "Queue"] },
         "tasks": { "total": 3, "bound": 1, "unmanaged": 2, "running": 1 },
         "unmanagedTasks": [{ "id": 2, "name": "pc two", "uniqueKey": "key-2" }, { "id": 3, "name": "old" }],
         "clockSkewSeconds": -7,

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod calls;
 mod commands;
 mod crash;
 mod crds;

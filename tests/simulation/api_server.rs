@@ -34,6 +34,8 @@ pub struct ApiServer {
     history: Vec<Snapshot>,
     /// Writes of the operator so far.
     pub writes: u64,
+    secret: Keys,
+    secret_values: BTreeMap<String, Vec<u8>>,
 }
 
 impl ApiServer {
@@ -42,7 +44,10 @@ impl ApiServer {
             version: 1,
             history: Vec::new(),
             writes: 0,
+            secret: Keys::new(String::new(), BTreeMap::new()),
+            secret_values: BTreeMap::new(),
         };
+        store.edit_secret(&[("username", "abb-operator"), ("password", "simulated-password")]);
         store.adopt(&mut server, now);
         let mut snapshot = Snapshot {
             at: now,
@@ -118,6 +123,15 @@ impl ApiServer {
         }
         server.metadata.resource_version = Some(self.next_version());
         self.commit(now, |next| next.server = Arc::new(server));
+    }
+
+    /// A user's edit of the Secret: these keys, the others stay.
+    pub fn edit_secret(&mut self, keys: &[(&str, &str)]) {
+        let keys = keys
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
+        self.secret_values.extend(keys);
+        self.secret = Keys::new(self.next_version(), self.secret_values.clone());
     }
 
     /// A user deletes a task.
@@ -307,10 +321,9 @@ impl Cluster for ApiClient {
             .world
             .step(self.process, Step::Read, || "read secret".to_owned())
             .await;
+        let keys = self.world.lock().api.secret.clone();
         self.world.after(self.process, fault).await;
-        let keys = [("username", "abb-operator"), ("password", "simulated-password")];
-        let keys = keys.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec()));
-        Ok(Some(Keys::new("1".to_owned(), keys.into())))
+        Ok(Some(keys))
     }
 
     async fn read_config_map(&self, _: &str, _: &str) -> Result<Option<Keys>, ReadError> {

@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use abb_operator::{
-    api::{IntentAction, Reason, ReceiptOutcome, State},
+    api::{BackupServer, IntentAction, ReceiptOutcome, State},
     clock::Clock,
-    simulator::Nas,
+    simulator::{Control, Nas, RequestRecord},
 };
 use jiff::SignedDuration;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 use super::{
     api_server::ApiServer,
@@ -21,6 +24,8 @@ use super::{
 /// Simulated time within which everything must be settled once nothing goes wrong any more: an accepted call without
 /// a trace is waited for for a day.
 const PATIENCE: Duration = Duration::from_secs(26 * 3600);
+/// What was in a watch's lag or in a process's sleep may still come in the first minutes.
+const GRACE: Duration = Duration::from_secs(300);
 /// Simulated time after that in which nothing may be written or sent.
 const QUIET: Duration = Duration::from_secs(600);
 
@@ -58,17 +63,27 @@ pub fn run_quietly_for(scenario: &Scenario, quiet: Duration) -> Outcome {
     runtime.block_on(under(scenario, &Plan::default(), false, quiet))
 }
 
-async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) -> Outcome {
+/// The world at its beginning.
+fn world_of(scenario: &Scenario, plan: &Plan, protocol: Protocol, traced: bool) -> Arc<World> {
     let begin = scenarios::start();
     let clock = Clock::starting_at(begin);
     let nas = Nas::new(scenario.nas.clone(), 1.0, begin).unwrap();
     // A Lease that nobody renewed yet; the objects are a moment old.
     let before = begin - SignedDuration::from_secs(1);
-    let api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
-    let world = World::new(api, nas, clock, Protocol::Ours, plan.clone(), traced);
-    let processes: Vec<_> = (0..PROCESSES)
-        .map(|process| tokio::spawn(Arc::clone(&world).process(process)))
-        .collect();
+    let mut api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
+    api.edit_secret(scenario.secret);
+    World::new(api, nas, clock, protocol, plan.clone(), traced)
+}
+
+fn begin(world: &Arc<World>) -> Vec<JoinHandle<()>> {
+    (0..PROCESSES)
+        .map(|process| tokio::spawn(Arc::clone(world).process(process)))
+        .collect()
+}
+
+async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) -> Outcome {
+    let world = world_of(scenario, plan, Protocol::Ours, traced);
+    let processes = begin(&world);
     let ended = tell(&world, scenario, quiet).await;
     for process in processes {
         process.abort();
@@ -108,6 +123,10 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
             ));
         }
     }
+    if plan.faults.is_empty() && state.judge.violation.is_none() {
+        let unmet = unmet(scenario, &state.nas.lock());
+        state.judge.violation = unmet;
+    }
     Outcome {
         answer,
         steps,
@@ -115,6 +134,44 @@ async fn under(scenario: &Scenario, plan: &Plan, traced: bool, quiet: Duration) 
         unknown,
         trace: state.trace.take().unwrap_or_default(),
     }
+}
+
+/// The first part of a run, however it goes on: what was asked of the NAS, and the server as it is then.
+#[allow(dead_code, reason = "the test's")]
+pub fn watch(scenario: &Scenario, plan: &Plan, time: Duration) -> (Vec<RequestRecord>, BackupServer) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let world = world_of(scenario, plan, Protocol::Ours, false);
+        let processes = begin(&world);
+        let begun = Instant::now();
+        for (second, deed) in &scenario.script {
+            tokio::time::sleep_until(begun + Duration::from_secs(*second)).await;
+            see(&world, deed).unwrap();
+            carry_out(&world, deed);
+        }
+        tokio::time::sleep_until(begun + time).await;
+        for process in processes {
+            process.abort();
+        }
+        let state = world.lock();
+        let requests = state.nas.lock().requests().to_vec();
+        (requests, BackupServer::clone(&state.api.now().server))
+    })
+}
+
+/// A fault of the story that never came: then the story does not show what its name says.
+fn unmet(scenario: &Scenario, nas: &Nas) -> Option<String> {
+    let told = scenario.script.iter().filter_map(|(_, deed)| match deed {
+        Do::Nas(Control::AddFault(fault)) => Some(fault),
+        _ => None,
+    });
+    let mut told = scenario.nas.faults.iter().chain(told);
+    let unmet = told.find(|fault| fault.times > 0 && nas.waiting_faults().contains(fault));
+    unmet.map(|fault| format!("nothing met {fault:?}"))
 }
 
 /// Backups in the ledger for the one token of a scenario under another protocol, 25 minutes later.
@@ -125,15 +182,8 @@ pub fn backups_of(protocol: Protocol, scenario: &Scenario, plan: &Plan) -> usize
         .build()
         .unwrap();
     runtime.block_on(async {
-        let begin = scenarios::start();
-        let clock = Clock::starting_at(begin);
-        let nas = Nas::new(scenario.nas.clone(), 1.0, begin).unwrap();
-        let before = begin - SignedDuration::from_secs(1);
-        let api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
-        let world = World::new(api, nas, clock, protocol, plan.clone(), false);
-        let processes: Vec<_> = (0..PROCESSES)
-            .map(|process| tokio::spawn(Arc::clone(&world).process(process)))
-            .collect();
+        let world = world_of(scenario, plan, protocol, false);
+        let processes = begin(&world);
         sleep(Duration::from_secs(1500)).await;
         for process in processes {
             process.abort();
@@ -153,23 +203,24 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
     let begun = Instant::now();
     for (second, deed) in &scenario.script {
         tokio::time::sleep_until(begun + Duration::from_secs(*second)).await;
-        if let Do::See(reason) = deed
-            && world.is_sound()
-        {
-            see(world, *reason)?;
+        if world.is_sound() {
+            see(world, deed)?;
         }
         carry_out(world, deed);
     }
     let scheduled = begun + Duration::from_secs(scenario.lasts);
     let mut settled_since: Option<(Instant, u64, usize)> = None;
     let mut steps = 0;
+    let mut calls = Calls::default();
     loop {
-        sleep(Duration::from_secs(5)).await;
+        // What happens in a long quiet time is counted, however far apart the looks are.
+        let is_quiet = settled_since.is_some_and(|(since, ..)| since.elapsed() > GRACE);
+        sleep(Duration::from_secs(if is_quiet { 30 } else { 5 })).await;
         if let Some(violation) = &world.lock().judge.violation {
             return Err(violation.clone());
         }
         let is_settled = Instant::now() > scheduled && world.is_calm() && is_settled(world, scenario);
-        let (writes, mutations) = marks(world);
+        let (writes, mutations) = calls.marks(world);
         match settled_since {
             _ if !is_settled => settled_since = None,
             None => {
@@ -177,10 +228,8 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
                 settled_since = Some((Instant::now(), writes, mutations));
             }
             Some((since, old_writes, old_mutations)) => {
-                // What was in a watch's lag or in a process's sleep may still come in the first minutes.
-                let grace = Duration::from_secs(300);
                 let passed = since.elapsed();
-                if passed <= grace {
+                if passed <= GRACE {
                     settled_since = Some((since, writes, mutations));
                 } else if (writes, mutations) != (old_writes, old_mutations) {
                     return Err(format!(
@@ -188,7 +237,7 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
                         writes - old_writes,
                         mutations - old_mutations
                     ));
-                } else if passed > grace + quiet {
+                } else if passed > GRACE + quiet {
                     return Ok(steps);
                 }
             }
@@ -207,23 +256,36 @@ async fn tell(world: &Arc<World>, scenario: &Scenario, quiet: Duration) -> Resul
     }
 }
 
-/// What the first task says of itself is what the scenario expects.
-fn see(world: &Arc<World>, reason: Reason) -> Result<(), String> {
+/// What the first task, or the server, says of itself is what the scenario expects, and so is what the NAS answered.
+fn see(world: &Arc<World>, deed: &Do) -> Result<(), String> {
     let state = world.lock();
-    let task = state.api.now().tasks.values().next().cloned();
-    let conditions = task
-        .as_ref()
-        .and_then(|task| task.status.as_ref())
-        .map(|status| status.conditions.clone())
-        .unwrap_or_default();
-    if conditions
-        .iter()
-        .any(|condition| condition.reason == reason.as_str())
-    {
+    if let Do::Answered(method, outcome) = deed {
+        let nas = state.nas.lock();
+        let mut asked = nas.requests().iter().filter(|request| request.method == *method);
+        let is_met = asked.any(|request| request.outcome == *outcome);
+        return is_met
+            .then_some(())
+            .ok_or_else(|| format!("{method} was to be answered {outcome}"));
+    }
+    let now = state.api.now();
+    let task = now.tasks.values().next();
+    let (reason, conditions) = match deed {
+        Do::See(reason) => (
+            reason,
+            task.and_then(|task| Some(&task.status.as_ref()?.conditions)),
+        ),
+        Do::SeeServer(reason) => (
+            reason,
+            now.server.status.as_ref().map(|status| &status.conditions),
+        ),
+        _ => return Ok(()),
+    };
+    let mut shown = conditions.into_iter().flatten();
+    if shown.any(|condition| condition.reason == reason.as_str()) {
         return Ok(());
     }
-    let shown = task.as_deref().map(super::world::brief).unwrap_or_default();
-    Err(format!("{reason:?} was to be seen: {shown}"))
+    let task = task.map(|task| super::world::brief(task)).unwrap_or_default();
+    Err(format!("{reason:?} was to be seen: {conditions:?} of {task}"))
 }
 
 fn carry_out(world: &Arc<World>, deed: &Do) {
@@ -241,28 +303,43 @@ fn carry_out(world: &Arc<World>, deed: &Do) {
             world.note(|| format!("      user deletes {name}"));
             world.lock().api.delete(name, now);
         }
+        Do::Secret(keys) => {
+            world.note(|| "      user edits the Secret".to_owned());
+            world.lock().api.edit_secret(keys);
+        }
         Do::Nas(control) => world.control(control.clone()),
-        Do::See(_) => return,
+        Do::See(_) | Do::SeeServer(_) | Do::Answered(..) => return,
     }
     world.wake();
 }
 
-fn marks(world: &Arc<World>) -> (u64, usize) {
-    let state = world.lock();
-    let nas = state.nas.lock();
-    let is_call = |method: &str| matches!(method, "backup" | "cancel" | "remove");
-    let calls = nas
-        .requests()
-        .iter()
-        .filter(|request| is_call(&request.method))
-        .count();
-    (state.api.writes, calls)
+/// Calls of the operator that change something, counted as the requests come in.
+#[derive(Default)]
+struct Calls {
+    seen: usize,
+    count: usize,
+}
+
+impl Calls {
+    /// Writes and such calls so far.
+    fn marks(&mut self, world: &Arc<World>) -> (u64, usize) {
+        let state = world.lock();
+        let nas = state.nas.lock();
+        let new = &nas.requests()[self.seen..];
+        let is_call = |method: &str| matches!(method, "backup" | "cancel" | "remove");
+        self.count += new.iter().filter(|request| is_call(&request.method)).count();
+        self.seen += new.len();
+        (state.api.writes, self.count)
+    }
 }
 
 /// Whether nothing is open: no call, no run, no token without an end.
 fn is_settled(world: &Arc<World>, scenario: &Scenario) -> bool {
     let state = world.lock();
     let tasks = &state.api.now().tasks;
+    // What goes without our doing may be gone before it is asked for.
+    let vanishes = |(_, deed): &(u64, Do)| matches!(deed, Do::Nas(Control::VanishTask { .. }));
+    let may_miss = scenario.script.iter().any(vanishes);
     tasks.values().all(|task| {
         let Some(status) = &task.status else { return false };
         let receipts = status.receipts.clone().unwrap_or_default();
@@ -281,7 +358,9 @@ fn is_settled(world: &Arc<World>, scenario: &Scenario) -> bool {
         });
         let open = status.intent.is_some() || status.run.is_some() || status.due_since.is_some();
         let waits = status.next_attempt_time.is_some() || status.retry_attempt.is_some();
-        let removing = scenario.ends == State::Removed && status.state != Some(State::Removed);
+        let is_removed = status.state == Some(State::Removed);
+        let is_missed = may_miss && status.state == Some(State::Missing);
+        let removing = scenario.ends == State::Removed && !is_removed && !is_missed;
         answered && cancel && !open && !waits && !removing && task.metadata.deletion_timestamp.is_none()
     })
 }

@@ -33,6 +33,8 @@ use super::{
 pub const PROCESSES: usize = 2;
 /// Duration of the Lease; renewed every third of it.
 const LEASE: Duration = Duration::from_secs(60);
+/// How often another looks whether it is free.
+const LOOK: Duration = Duration::from_secs(2);
 /// A pause that outlives the Lease, and any connection of the NAS (20 s).
 const PAUSE: Duration = Duration::from_secs(150);
 /// How long a dead process stays dead.
@@ -345,7 +347,7 @@ impl World {
             self.wait_while_paused(process).await;
             let now = self.clock.now();
             let is_barred = self.lock().barred_until[process].is_some_and(|until| until > Instant::now());
-            let held = {
+            let (held, rest) = {
                 let mut state = self.lock();
                 let duration = SignedDuration::try_from(LEASE).unwrap_or(SignedDuration::MAX);
                 let is_free = state.lease.is_none_or(|(holder, renewed)| {
@@ -354,13 +356,21 @@ impl World {
                 if is_free && !is_barred {
                     state.lease = Some((process, now));
                 }
-                is_free && !is_barred
+                // Until the Lease may be free, every look is in vain.
+                let of_another = state.lease.filter(|(holder, _)| *holder != process);
+                let rest = of_another.map_or(SignedDuration::ZERO, |(_, renewed)| {
+                    duration - now.duration_since(renewed)
+                });
+                (is_free && !is_barred, rest)
             };
             if held {
                 fence.hold_until(Some(Instant::now() + LEASE));
                 self.has_lease.send_modify(|turn| *turn += 1);
             }
-            sleep(if held { LEASE / 3 } else { Duration::from_secs(2) }).await;
+            let looks = u32::try_from(rest.as_millis().div_euclid(2000))
+                .unwrap_or(0)
+                .max(1);
+            sleep(if held { LEASE / 3 } else { looks * LOOK }).await;
         }
     }
 

@@ -578,6 +578,33 @@ fn a_remove_that_may_be_working_is_never_sent_again() {
 }
 
 #[test]
+fn no_attempt_is_announced_for_a_task_that_is_gone() {
+    let row = |name, next| Case {
+        name,
+        object: now_asked().status(|status| {
+            status.next_attempt_time = Some(time(at(next)));
+            status.refusals = Some(1);
+        }),
+        nas: Some(inventory(vec![])),
+        state: State::Missing,
+        ..held(Reason::TaskNotFound)
+    };
+    for (name, next, expected) in [
+        (
+            "one that is put off stays: the task may come back",
+            60,
+            Some(time(at(60))),
+        ),
+        ("one whose time has passed is none", -1, None),
+    ] {
+        let case = row(name, next);
+        let (_, status) = case.decide(&case.object, &case.knowledge);
+        assert_eq!(status.next_attempt_time, expected, "{name}");
+        check(vec![case]);
+    }
+}
+
+#[test]
 fn removed_is_latched() {
     let latched = || now_asked().removed(RemovalWhen::Now);
     let quiet = || Case {

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use super::{Client, ENTRY, Error, Read, armed, wire};
 use crate::nas::answer::Answer;
 use crate::nas::armed::Armed;
@@ -163,8 +165,17 @@ impl Client {
     /// Where calls go.
     #[must_use]
     pub fn address(&self) -> String {
-        self.url(ENTRY).to_string()
+        entry_address(&self.shared.endpoint.url)
     }
+}
+
+/// Where the calls to the NAS at `url` go: without user information, which a URL may hold until it is checked.
+#[must_use]
+pub fn entry_address(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let prefix = url.path().trim_end_matches('/');
+    format!("{}://{host}{port}{prefix}/webapi/{ENTRY}", url.scheme())
 }
 
 fn is_session(code: i64) -> bool {

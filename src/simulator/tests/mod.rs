@@ -5,7 +5,12 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod direct;
+mod document;
+mod logins;
+mod methods;
 mod nas;
+mod shapes;
 mod switches;
 mod wire;
 

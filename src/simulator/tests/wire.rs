@@ -20,6 +20,11 @@ async fn plain() -> Simulator {
 
 /// Sends raw bytes and reads until the connection ends or nothing comes for a while; whether it ended.
 async fn raw(simulator: &Simulator, request: String) -> (String, bool) {
+    let (answer, ended) = bytes(simulator, request).await;
+    (String::from_utf8_lossy(&answer).into_owned(), ended)
+}
+
+async fn bytes(simulator: &Simulator, request: String) -> (Vec<u8>, bool) {
     let address = simulator.url().trim_start_matches("http://").to_owned();
     let task = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -34,17 +39,33 @@ async fn raw(simulator: &Simulator, request: String) -> (String, bool) {
             }
         }
     });
-    let (answer, ended) = task.await.unwrap();
-    (String::from_utf8(answer).unwrap(), ended)
+    task.await.unwrap()
+}
+
+/// The body of an answer, put together where it came in chunks.
+fn joined(answer: &str) -> (&str, String) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    if !head.to_lowercase().contains("transfer-encoding: chunked") {
+        return (head, body.to_owned());
+    }
+    let (mut rest, mut whole) = (body, String::new());
+    while let Some((length, after)) = rest.split_once("\r\n") {
+        let Ok(length) = usize::from_str_radix(length, 16) else {
+            break;
+        };
+        whole.push_str(&after[..length]);
+        rest = after[length..].trim_start_matches("\r\n");
+    }
+    (head, whole)
 }
 
 async fn get(simulator: &Simulator, path: &str, headers: &str) -> (String, Value) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n{headers}\r\n");
     let (answer, _) = raw(simulator, request).await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let (head, body) = joined(&answer);
     (
         head.to_lowercase(),
-        serde_json::from_str(body).unwrap_or_default(),
+        serde_json::from_str(&body).unwrap_or_default(),
     )
 }
 
@@ -55,10 +76,10 @@ async fn post(simulator: &Simulator, path: &str, content_type: &str, body: &str)
         body.len()
     );
     let (answer, _) = raw(simulator, request).await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let (head, body) = joined(&answer);
     (
         head.to_lowercase(),
-        serde_json::from_str(body).unwrap_or_default(),
+        serde_json::from_str(&body).unwrap_or_default(),
     )
 }
 
@@ -172,6 +193,84 @@ async fn a_nas_may_keep_its_clock_to_itself() {
     assert_eq!(body["success"], true);
 }
 
+const CATALOGUE: &str = "/webapi/query.cgi?api=SYNO.API.Info&version=1&method=query";
+
+#[tokio::test]
+async fn large_answers_are_compressed_for_those_who_accept_it() {
+    use std::io::Read as _;
+    let simulator = plain().await;
+    let request = |path: &str, encoding: &str| {
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: nas\r\nConnection: close\r\nAccept-Encoding: {encoding}\r\n\r\n"
+        )
+    };
+    let small = format!("{CATALOGUE}&query=SYNO.API.Auth");
+    let plainly = [request(CATALOGUE, "identity"), request(&small, "gzip")];
+    for request in plainly {
+        let (answer, _) = raw(&simulator, request).await;
+        assert!(!answer.contains("content-encoding"), "{answer}");
+    }
+    let (head, body) = unchunked(&simulator, request(CATALOGUE, "gzip, deflate")).await;
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(&body[..])
+        .read_to_string(&mut text)
+        .unwrap();
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(answer["data"][TASK]["maxVersion"], 2);
+
+    let off = json!({"gzip": false});
+    simulator.control(Control::Behaviour(off)).unwrap();
+    let (answer, _) = raw(&simulator, request(CATALOGUE, "gzip")).await;
+    assert!(!answer.contains("content-encoding"), "{answer}");
+}
+
+/// Head and body, as bytes, of an answer that comes in one chunk or with a length.
+async fn unchunked(simulator: &Simulator, request: String) -> (String, Vec<u8>) {
+    let off = json!({"chunked": false});
+    simulator.control(Control::Behaviour(off)).unwrap();
+    let answer = bytes(simulator, request).await.0;
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase();
+    (head, answer[end + 4..].to_vec())
+}
+
+#[tokio::test]
+async fn answers_come_in_chunks_and_call_themselves_text_as_the_switches_say() {
+    let simulator = plain().await;
+    let (head, _) = get(&simulator, CATALOGUE, "").await;
+    assert!(
+        head.contains("transfer-encoding: chunked") && !head.contains("content-length"),
+        "{head}"
+    );
+    assert!(
+        head.contains("keep-alive: timeout=20") && head.contains("no-store"),
+        "{head}"
+    );
+    let other = json!({"chunked": false, "textPlain": true});
+    simulator.control(Control::Behaviour(other)).unwrap();
+    let (head, answer) = get(&simulator, CATALOGUE, "").await;
+    assert!(
+        head.contains("content-length") && !head.contains("chunked"),
+        "{head}"
+    );
+    assert!(
+        head.contains("content-type: text/plain; charset=\"utf-8\""),
+        "{head}"
+    );
+    assert_eq!(answer["success"], true);
+}
+
+#[tokio::test]
+async fn a_fixed_path_for_each_system() {
+    let simulator = plain().await;
+    let old = json!({"dsmGeneration": "Dsm6"});
+    simulator.control(Control::Behaviour(old)).unwrap();
+    let (_, refused) = post(&simulator, "/webapi/entry.cgi", FORM, LOGIN).await;
+    assert_eq!(code(&refused), 102);
+    session(&simulator).await;
+}
+
 #[tokio::test]
 async fn answers_are_spoilt_on_the_wire() {
     // Kind, effects, whether the connection ends, and what is seen of the answer.
@@ -182,6 +281,28 @@ async fn answers_are_spoilt_on_the_wire() {
         (FaultKind::Hang, 0, false, ""),
         (FaultKind::Html, 0, true, "<!DOCTYPE html>"),
         (FaultKind::Http { status: 502 }, 0, true, "HTTP/1.1 502"),
+        (
+            FaultKind::RedirectTo {
+                url: "https://elsewhere.example/".to_owned(),
+            },
+            0,
+            true,
+            "location: https://elsewhere.example/",
+        ),
+        (
+            FaultKind::Oversize { bytes: 100_000 },
+            1,
+            true,
+            "                ",
+        ),
+        (
+            FaultKind::Slow {
+                bytes_per_second: 200,
+            },
+            1,
+            true,
+            "\r\n0\r\n",
+        ),
         (FaultKind::EmptyBody, 1, true, "content-length: 0"),
         (FaultKind::CutBody, 1, true, "{\"succes"),
         (FaultKind::WrongType, 1, true, "\"unexpected\""),
@@ -309,6 +430,11 @@ async fn the_admin_interface_pulls_the_levers() {
         ("POST", "/tasks/5/finish", json!({"status": 4})),
         ("POST", "/tasks/5/result", json!({"jobAction": 131_072})),
         ("POST", "/behaviour", json!({"cancelIdle": "Error1201"})),
+        (
+            "POST",
+            "/settings",
+            json!({"model": "DS1", "maxConcurrentDevices": 9}),
+        ),
         ("POST", "/clock", json!({"offsetSeconds": 60})),
         ("POST", "/serial", json!({"serial": "SIM0000000002"})),
         ("POST", "/block", json!({"on": true})),

@@ -1,0 +1,90 @@
+//! The kubectl plugin: the same commands as the operator's own, for the objects of a cluster.
+
+use kube::{
+    Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+use super::{Failure, call, doctor};
+use crate::{
+    api::BackupServer,
+    clock::Clock,
+    config::{ClusterArgs, MethodArgs, Plugin, PluginCommand},
+    controller::{client_of, cluster::Cluster, kubernetes::Kubernetes},
+    nas::entry_address,
+};
+
+/// Runs one command.
+pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
+    let Plugin { cluster, command } = plugin;
+    match command {
+        PluginCommand::Call { server, method } => call_server(&cluster, &server, &method).await,
+        PluginCommand::Doctor { server } => {
+            let (kubernetes, server) = server_of(&cluster, &server).await?;
+            doctor::run(&kubernetes, &server).await
+        }
+    }
+}
+
+async fn call_server(cluster: &ClusterArgs, name: &str, method: &MethodArgs) -> Result<(), Failure> {
+    if call::prints_only(method) {
+        return Ok(());
+    }
+    let invocation = call::invocation(method)?;
+    let (kubernetes, server) = server_of(cluster, name).await?;
+    if method.dry_run {
+        let url: Option<url::Url> = server.spec.url.parse().ok();
+        let address = url
+            .as_ref()
+            .map_or_else(|| server.spec.url.clone(), entry_address);
+        call::print(&call::dry_run(&invocation, &address));
+        return Ok(());
+    }
+    call::consent(&invocation, method.yes)?;
+    let client = client_of(&kubernetes, &server, Clock::system())
+        .await
+        .map_err(|problem| Failure::new(problem.message))?;
+    call::carry_out(&client, &invocation, server.spec.timeouts.request.get()).await
+}
+
+/// The cluster, and the BackupServer of that name in the namespace asked for.
+async fn server_of(args: &ClusterArgs, name: &str) -> Result<(Kubernetes, BackupServer), Failure> {
+    let config = config(args).await?;
+    let namespace = args
+        .namespace
+        .clone()
+        .unwrap_or_else(|| config.default_namespace.clone());
+    let client = kube::Client::try_from(config)
+        .map_err(|error| Failure::because("failed to set up the cluster's client", &error))?;
+    let kubernetes = Kubernetes::new(client, "kubectl-abb");
+    match kubernetes.read_server(&namespace, name).await {
+        Ok(Some(server)) => Ok((kubernetes, server)),
+        Ok(None) => Err(Failure::new(format!(
+            "there is no BackupServer {name:?} in namespace {namespace:?}: see kubectl get backupservers --all-namespaces"
+        ))),
+        Err(error) => Err(Failure::new(error.to_string())),
+    }
+}
+
+async fn config(args: &ClusterArgs) -> Result<Config, Failure> {
+    let failed = |error: &dyn std::error::Error| {
+        Failure::because("failed to find a cluster (set KUBECONFIG or --kubeconfig)", error)
+    };
+    let options = KubeConfigOptions {
+        context: args.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let kubeconfig = match &args.kubeconfig {
+        Some(path) => Some(Kubeconfig::read_from(path).map_err(|error| failed(&error))?),
+        None => None,
+    };
+    match (kubeconfig, &args.context) {
+        (Some(kubeconfig), _) => Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| failed(&error)),
+        (None, Some(_)) => Config::from_kubeconfig(&options)
+            .await
+            .map_err(|error| failed(&error)),
+        (None, None) => Config::infer().await.map_err(|error| failed(&error)),
+    }
+}
