@@ -139,7 +139,6 @@ async fn rounds<W: Write>(
     start: Timestamp,
     file: &mut File<'_, W>,
 ) -> Result<(), RecordError> {
-    let until = Instant::now() + plan.watch;
     go_on(client.api_info().await)?;
     go_on(client.dsm_info().await)?;
     file.header(start)?;
@@ -166,6 +165,8 @@ async fn rounds<W: Write>(
         go_on(client.list_versions(task.id).await)?;
     }
     file.write()?;
+    // The first round may take long; the time to watch counts from its end.
+    let until = Instant::now() + plan.watch;
     let polled = ListTasks {
         load_versions: false,
         load_verify_status: false,
