@@ -49,7 +49,7 @@ struct Seen {
     activities: usize,
     apis: Vec<String>,
     model: (Option<String>, Option<String>),
-    settings: Vec<(String, Option<String>)>,
+    settings: Vec<(String, Option<i64>)>,
     packages: Vec<(String, Option<String>, Option<String>)>,
     devices: Vec<i64>,
     versions: Vec<usize>,
@@ -128,7 +128,12 @@ async fn see(client: &Client) -> Seen {
         model: (info.model, info.version),
         settings: settings
             .into_iter()
-            .map(|row| (row.known.name, row.known.value))
+            .map(|row| {
+                (
+                    row.known.name,
+                    row.known.value.and_then(|value| value.parse().ok()),
+                )
+            })
             .collect(),
         packages: packages
             .into_iter()
