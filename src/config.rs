@@ -33,6 +33,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Call one method of a NAS's Active Backup API.
     Call(Box<CallArgs>),
+    /// Record what a NAS answers, without anything personal.
+    Record(Box<RecordArgs>),
 }
 
 /// Arguments of `run`.
@@ -111,6 +113,9 @@ pub struct SimulateArgs {
     /// Tasks, behaviour and faults to start with, in YAML or JSON.
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// Serve the answers of a recording, which `record` made, instead of a scenario; nothing sent has an effect.
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
+    pub replay: Option<PathBuf>,
     /// Shorten runs, queues and deletions by this factor; the clock stays true.
     #[arg(long, default_value_t = 1.0, value_parser = time_scale, value_name = "X")]
     pub time_scale: f64,
@@ -137,6 +142,7 @@ Admin interface (plain HTTP, JSON in and out):
 Examples:
   abb-operator simulate --time-scale 60
   abb-operator simulate --scenario nas.yaml
+  abb-operator simulate --replay nas.jsonl
   curl -s http://127.0.0.1:5999/ledger";
 
 /// Arguments of `demo`.
@@ -266,6 +272,40 @@ Examples:
   abb-operator call backup -p 'task_ids=[5]' -p trigger_type=1 --dry-run
   abb-operator call backup -p 'task_ids=[5]' -p trigger_type=1 --yes
   abb-operator call --methods";
+
+/// Arguments of `record`.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = RECORD_HELP)]
+pub struct RecordArgs {
+    /// File to write, JSON lines.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Then look again for so long, so that a run can be seen.
+    #[arg(long, default_value = "0s", value_parser = any_duration, value_name = "DURATION")]
+    pub watch: Duration,
+    /// Time between two looks.
+    #[arg(long, default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    pub interval: Duration,
+    /// The NAS.
+    #[command(flatten)]
+    pub nas: NasArgs,
+}
+
+const RECORD_HELP: &str = "\
+Only reading methods are called. Names of tasks, hosts, users and shares, addresses, UUIDs, paths, serial numbers and all
+other text become pseudonyms before they are written, secrets become REDACTED; numbers, times, states and versions stay.
+The first line is a header, every other one is an exchange.
+
+Examples:
+  abb-operator record --url https://nas.example:5001 --username me --password-file pw --output nas.jsonl
+  abb-operator record --output nas.jsonl --watch 30m --interval 5s
+  abb-operator simulate --replay nas.jsonl";
+
+fn any_duration(text: &str) -> Result<Duration, String> {
+    GoDuration::try_from(text.to_owned())
+        .map(|duration| duration.get())
+        .map_err(|error| error.to_string())
+}
 
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = GoDuration::try_from(text.to_owned())

@@ -17,6 +17,7 @@ pub mod controller;
 pub mod decide;
 pub mod nas;
 pub mod observe;
+pub mod record;
 pub mod serve;
 pub mod simulator;
 pub mod status;

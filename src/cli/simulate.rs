@@ -1,8 +1,11 @@
 //! `simulate`: a NAS to try things on.
 
+use std::{fs::File, io::BufReader, path::Path};
+
 use super::Failure;
 use crate::{
     config::SimulateArgs,
+    record::Trace,
     simulator::{self, Options, Scenario},
 };
 
@@ -14,7 +17,9 @@ pub(super) async fn run(args: SimulateArgs) -> Result<(), Failure> {
         plaintext,
         scenario,
         time_scale,
+        replay,
     } = args;
+    let replay = replay.as_deref().map(recording).transpose()?;
     let scenario = match &scenario {
         Some(path) => Scenario::from_file(path)
             .map_err(|error| Failure::because("failed to use the scenario", &error))?,
@@ -26,6 +31,7 @@ pub(super) async fn run(args: SimulateArgs) -> Result<(), Failure> {
         plaintext,
         scenario,
         time_scale,
+        replay,
     };
     let nas = simulator::start(options)
         .await
@@ -42,4 +48,13 @@ pub(super) async fn run(args: SimulateArgs) -> Result<(), Failure> {
     super::operate::ended().await;
     nas.shutdown().await;
     Ok(())
+}
+
+fn recording(path: &Path) -> Result<Trace, Failure> {
+    let what = format!("failed to use {}", path.display());
+    let file = File::open(path).map_err(|error| Failure::usage(format!("{what}: {error}")))?;
+    Trace::read(BufReader::new(file)).map_err(|error| {
+        let why = Failure::because(&what, &error);
+        Failure::usage(why.to_string())
+    })
 }

@@ -26,6 +26,7 @@ use super::model::{
 use super::request::{self, ListResults, ListTasks, Mutation, Request};
 use super::session::{Session, Sessions};
 use super::settings::{Credentials, Endpoint, Trust};
+use super::tap::Tap;
 use super::wire::{self, Fault};
 use super::{tls, transport};
 use crate::clock::Clock;
@@ -69,6 +70,7 @@ pub type Observer = Arc<dyn Fn(&CallRecord) + Send + Sync>;
 pub struct Client {
     shared: Arc<Shared>,
     observer: Option<Observer>,
+    tap: Option<Tap>,
     clock: Clock,
     carrier: Option<SharedCarrier>,
     codes: OneTimeCodes,
@@ -130,6 +132,7 @@ impl Client {
         Ok(Self {
             shared: Arc::new(shared),
             observer: None,
+            tap: None,
             clock: Clock::system(),
             carrier: None,
             codes: OneTimeCodes::default(),
@@ -141,6 +144,15 @@ impl Client {
     pub fn with_observer(self, observer: Observer) -> Self {
         Self {
             observer: Some(observer),
+            ..self
+        }
+    }
+
+    /// The same client, which shows `tap` what it reads and the answers to its logins. Mutations are not shown.
+    #[must_use]
+    pub fn with_tap(self, tap: Tap) -> Self {
+        Self {
+            tap: Some(tap),
             ..self
         }
     }
@@ -339,6 +351,9 @@ impl Client {
             Some(carrier) => transport::carry(carrier, path, body, token, call, after).await,
             None => transport::post(&self.shared.pool, self.url(path), body, token, call, after).await,
         };
+        if let Some(tap) = &self.tap {
+            request.show(tap, begun, started.elapsed(), reply.as_ref().ok());
+        }
         let outcome = reply.and_then(|reply| {
             if reply.status != 200 {
                 return Err(unexpected(call, &format!("HTTP status {}", reply.status)));

@@ -48,6 +48,11 @@ impl Route {
     }
 }
 
+/// Path below `/webapi/` and version of a login, as the catalogue names them; `Err` for a path that leads elsewhere.
+pub fn login_route(catalogue: &Catalogue) -> Result<(String, i64), &'static str> {
+    Route::of(catalogue).map(|Route { path, version }| (path, version))
+}
+
 /// Whether `path` stays below `/webapi/` and is nothing but a path.
 fn is_harmless(path: &str) -> bool {
     let harmless = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);

@@ -28,6 +28,7 @@ mod records;
 mod request;
 mod session;
 mod settings;
+mod tap;
 mod tls;
 mod transport;
 pub mod visible;
@@ -45,6 +46,7 @@ pub use client::{CallRecord, Client, Observer, Read, entry_address};
 pub use code::{Context, Meaning};
 pub use codes::OneTimeCodes;
 pub use error::{Call, Error};
+pub use login::login_route;
 pub use model::{
     Activity, ActivityList, ApiEntry, Catalogue, Device, DeviceTask, DeviceTaskList, DsmInfo, LogPage,
     LogRow, Progress, ResultDevice, ResultId, ResultPage, ResultRow, Task, TaskId, TaskList, UniqueKey,
@@ -59,3 +61,4 @@ pub use request::tasks::{
 };
 pub use request::{ListResults, ListTasks, Mutation, TaskFilter};
 pub use settings::{Credentials, Endpoint, RememberedDevice, Trust, parse_fingerprint};
+pub use tap::{RawAnswer, RawExchange, Tap};

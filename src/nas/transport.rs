@@ -26,6 +26,7 @@ pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) date: Option<Timestamp>,
+    pub(super) content_type: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
@@ -86,7 +87,12 @@ pub(super) async fn carry(
 ) -> Result<Reply, Error> {
     let token = token.and_then(|token| token.to_str().ok()).map(str::to_owned);
     match tokio::time::timeout(after, carrier.carry(path, body, token)).await {
-        Ok(Some(Carried { status, date, body })) => Ok(Reply { status, date, body }),
+        Ok(Some(Carried { status, date, body })) => Ok(Reply {
+            status,
+            date,
+            content_type: None,
+            body,
+        }),
         Ok(None) => Err(Error::Unreachable {
             call,
             source: Cause::of(&std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
@@ -99,6 +105,8 @@ pub(super) async fn carry(
 async fn read(mut response: reqwest::Response) -> Result<Option<Reply>, reqwest::Error> {
     let status = response.status().as_u16();
     let date = response.headers().get(DATE).and_then(http_date);
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_ANSWER {
@@ -106,7 +114,12 @@ async fn read(mut response: reqwest::Response) -> Result<Option<Reply>, reqwest:
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Some(Reply { status, date, body }))
+    Ok(Some(Reply {
+        status,
+        date,
+        content_type,
+        body,
+    }))
 }
 
 /// The time of a `Date` header.

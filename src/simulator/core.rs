@@ -15,6 +15,7 @@ use super::control::PackageState;
 use super::faults::Faults;
 use super::job::Job;
 use super::ledger::{Effect, Ledger, Origin, RequestRecord, rfc3339};
+use super::replay::Replay;
 use super::results::{LogRow, ResultRow};
 use super::scenario::Scenario;
 use super::seed::Seed;
@@ -56,6 +57,8 @@ pub struct Nas {
     pub(super) last_result: i64,
     pub(super) late: Vec<Late>,
     collectable: BTreeMap<u64, Reply>,
+    /// Recorded answers that are served instead of its own.
+    pub(super) replay: Option<Replay>,
 }
 
 /// A call whose effect is still to come.
@@ -103,6 +106,7 @@ impl Nas {
             last_result: 7544,
             late: Vec::new(),
             collectable: BTreeMap::new(),
+            replay: None,
         };
         for spec in specs {
             nas.add_task(spec)?;
@@ -203,6 +207,10 @@ impl Nas {
     pub fn handle(&mut self, call: &ApiCall, now: Timestamp) -> Reply {
         self.advance(now);
         let seq = self.arrive(call);
+        if let Some((reply, outcome)) = self.replayed(call) {
+            self.ledger.answered(seq, outcome);
+            return reply;
+        }
         let Some(fault) = self.faults.hit(call) else {
             let (answer, cookies) = self.perform(call);
             self.ledger.answered(seq, outcome(&answer));

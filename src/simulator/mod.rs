@@ -11,6 +11,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::record::Trace;
+
 mod actions;
 mod activity;
 mod admin;
@@ -31,6 +33,7 @@ mod job;
 mod jobs;
 mod ledger;
 mod lists;
+mod replay;
 mod results;
 mod scenario;
 mod seed;
@@ -133,6 +136,8 @@ pub struct Options {
     pub scenario: Scenario,
     /// Divides the length of runs, cancellations, deletions and start delays; the clock stays true.
     pub time_scale: f64,
+    /// A recording to serve. The scenario then tells no more than who may log in.
+    pub replay: Option<Trace>,
 }
 
 impl Default for Options {
@@ -144,6 +149,7 @@ impl Default for Options {
             plaintext: false,
             scenario: Scenario::seed(),
             time_scale: 1.0,
+            replay: None,
         }
     }
 }
@@ -156,9 +162,13 @@ pub async fn start(options: Options) -> Result<Simulator, Error> {
         plaintext,
         scenario,
         time_scale,
+        replay,
     } = options;
     let (username, password) = (scenario.username.clone(), scenario.password.clone());
-    let nas = Nas::new(scenario, time_scale, jiff::Timestamp::now())?;
+    let nas = match replay {
+        Some(trace) => Nas::replaying(scenario, trace, time_scale, jiff::Timestamp::now())?,
+        None => Nas::new(scenario, time_scale, jiff::Timestamp::now())?,
+    };
     let shared = Arc::new(server::Shared::new(nas));
     let identity = if plaintext {
         None
