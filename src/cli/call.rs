@@ -14,7 +14,11 @@ use crate::{
         Answer, Client, Extra, Invocation, entry_address, explain, explain_answer,
         methods::{self, Effect, Method},
     },
+    telemetry::{LogFormat, init_logs},
 };
+
+/// What a command that asks a NAS tells beside its output: that it waits.
+pub(super) const COMMAND_LOGS: &str = "warn,abb_operator::nas=info";
 
 /// Calls a method of the NAS that the flags name.
 pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
@@ -29,6 +33,7 @@ pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
         return Ok(());
     }
     consent(&call, method.yes)?;
+    init_logs(LogFormat::Text, COMMAND_LOGS);
     let client = client(&nas)?;
     carry_out(&client, &call, nas.request_timeout).await
 }
@@ -70,11 +75,12 @@ pub(super) async fn carry_out(client: &Client, call: &Invocation, deadline: Dura
 
 /// The call that the arguments name, checked against what is known of it.
 pub(super) fn invocation(args: &MethodArgs) -> Result<Invocation, Failure> {
-    let parameters = parameters(&args.params)?;
+    let mut parameters = parameters(&args.params)?;
     let (api, method) = methods::resolve(args.method.as_deref().unwrap_or_default())
         .map_err(|error| Failure::usage(error.to_string()))?;
     let known = methods::find(&api, &method);
     if let Some(known) = known {
+        as_text(known, &args.params, &mut parameters);
         check(known, &parameters)?;
     }
     Invocation::new(&api, &method, args.api_version, &parameters)
@@ -86,7 +92,11 @@ fn parameters(texts: &[String]) -> Result<Extra, Failure> {
     for text in texts {
         let Some((name, value)) = text.split_once('=') else {
             return Err(Failure::usage(format!(
-                "--param {text:?} has no value: write NAME=VALUE, such as task_id=5"
+                "--param {:?} has no value: write NAME=VALUE, such as task_id=5",
+                // It may hold a secret after a mistyped sign.
+                text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+                    .next()
+                    .unwrap_or_default()
             )));
         };
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
@@ -95,6 +105,21 @@ fn parameters(texts: &[String]) -> Result<Extra, Failure> {
         }
     }
     Ok(parameters)
+}
+
+/// A parameter that is a text is taken as it was typed, also where it reads as a number.
+fn as_text(known: &Method, texts: &[String], parameters: &mut Extra) {
+    for (name, text) in texts.iter().filter_map(|text| text.split_once('=')) {
+        let is_text =
+            |parameter: &&methods::Parameter| parameter.name == name && parameter.kind == methods::Kind::Text;
+        if known.parameters.iter().any(|parameter| is_text(&parameter))
+            && parameters
+                .get(name)
+                .is_some_and(|value| value.is_number() || value.is_boolean())
+        {
+            parameters.insert(name.to_owned(), Value::String(text.to_owned()));
+        }
+    }
 }
 
 /// Says at once what the NAS would answer with error 120.
@@ -112,9 +137,10 @@ fn check(known: &Method, parameters: &Extra) -> Result<(), Failure> {
             }
             Some(value) if !parameter.kind.admits(value) => {
                 return Err(Failure::usage(format!(
-                    "the parameter {} of {call} is of type {}, and {value} is not: write {}",
+                    "the parameter {} of {call} is of type {}, and this is {}: write {}",
                     parameter.name,
                     parameter.kind.label(),
+                    methods::type_of(value),
                     example(parameter)
                 )));
             }
@@ -150,8 +176,10 @@ pub(super) fn consent(call: &Invocation, agreed: bool) -> Result<(), Failure> {
             Ok(())
         } else {
             Err(Failure::usage(format!(
-                "nobody has published what {} does: add --yes to send it all the same",
-                call.call()
+                "it is not known what {} does at version {}: it may change or destroy something; add --yes to send it all \
+                 the same",
+                call.call(),
+                call.version()
             )))
         };
     };
@@ -257,14 +285,18 @@ mod tests {
             (
                 "backup",
                 &["task_ids=5"],
-                "is of type list of integers, and 5 is not",
+                "is of type list of integers, and this is an integer",
             ),
             ("list", &["load_result"], "has no value: write NAME=VALUE"),
             ("list", &["limit=1", "limit=2"], "is given twice"),
             ("list", &["version=2"], "belongs to the session"),
             ("remove", &["task_ids=[1]"], "DESTROYS BACKUPS"),
             ("cancel_waiting_backup", &[], "may clear the whole queue"),
-            ("New.thing", &[], "New thing does: add --yes"),
+            (
+                "New.thing",
+                &[],
+                "New thing does at version 1: it may change or destroy",
+            ),
         ] {
             let text = refusal(method, params);
             assert!(text.contains(part), "{method}: {text}");

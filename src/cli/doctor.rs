@@ -29,8 +29,8 @@ pub(super) async fn run<C: Cluster>(cluster: &C, server: &BackupServer) -> Resul
 async fn check(client: &Client) -> Result<(), Failure> {
     let address = client.address();
     let failed = |step: &str, error: &Error| fail(step, &explain(&address, error));
-    let catalogue = match client.api_info().await {
-        Ok(read) => read.value,
+    let (catalogue, date, begun) = match client.api_info().await {
+        Ok(read) => (read.value, read.nas_date, read.begun),
         Err(error) => return Err(failed("address and TLS", &error)),
     };
     ok("address and TLS", "DSM answers");
@@ -61,8 +61,8 @@ async fn check(client: &Client) -> Result<(), Failure> {
             "DSM does not list Active Backup: it is not installed, or stopped",
         );
     }
-    let (tasks, date, begun) = match client.list_tasks(&ListTasks::default()).await {
-        Ok(read) => (read.value, read.nas_date, read.begun),
+    let tasks = match client.list_tasks(&ListTasks::default()).await {
+        Ok(read) => read.value,
         Err(error) => return Err(failed("tasks", &error)),
     };
     if tasks.is_complete() {
@@ -76,10 +76,14 @@ async fn check(client: &Client) -> Result<(), Failure> {
     match client.probe().await {
         Ok(found) => {
             let version = text(found.package_version);
-            ok(
-                "package",
-                &format!("Active Backup {version} {}", text(found.package_status)),
+            let what = format!(
+                "Active Backup {version}, state {}",
+                text(found.package_status.clone())
             );
+            match found.package_status.as_deref() {
+                Some("running") => ok("package", &what),
+                _ => warn("package", &what),
+            }
             for capability in Capability::ALL {
                 if let Some((_, code)) = found
                     .unavailable

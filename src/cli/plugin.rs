@@ -12,11 +12,13 @@ use crate::{
     config::{ClusterArgs, MethodArgs, Plugin, PluginCommand},
     controller::{client_of, cluster::Cluster, kubernetes::Kubernetes},
     nas::entry_address,
+    telemetry::{LogFormat, init_logs},
 };
 
 /// Runs one command.
 pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
     let Plugin { cluster, command } = plugin;
+    init_logs(LogFormat::Text, call::COMMAND_LOGS);
     match command {
         PluginCommand::Call { server, method } => call_server(&cluster, &server, &method).await,
         PluginCommand::Doctor { server } => {

@@ -12,12 +12,12 @@ use sha2::{Digest, Sha256};
 use super::{
     Context,
     cluster::{Cluster, Keys},
-    fleet::{Connection, Memory, Problem, Refusal},
+    fleet::{Connection, Memory, Probed, Problem, Refusal},
 };
 use crate::{
     api::{BackupServer, CaKind, Reason, TlsSpec, status_time},
     clock::Clock,
-    nas::{self, Client, Credentials, Endpoint, OneTimeCodes, RememberedDevice, Trust},
+    nas::{self, Capabilities, Client, Credentials, Endpoint, OneTimeCodes, RememberedDevice, Trust},
 };
 
 /// First wait after a refused login, and the longest (contract, BackupServer).
@@ -25,6 +25,10 @@ const FIRST_DELAY: SignedDuration = SignedDuration::from_hours(1);
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
 /// Longest wait for what only informs.
 const PROBE: Duration = Duration::from_secs(5);
+/// How long a finding stands within one login: a package can be updated under it.
+const PROBE_EVERY: SignedDuration = SignedDuration::from_hours(24);
+/// When a probe that told not everything is tried again.
+const PROBE_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Makes sure that `memory` has a session made from the current Secret. Network: at most one read of the Secret and
 /// of the CA, one login, one DSM information.
@@ -119,8 +123,25 @@ pub async fn client_of<C: Cluster>(
         endpoint,
         credentials,
         fingerprint: _,
-        secret_version: _,
+        secret_version,
     } = settings(cluster, server).await?;
+    let refused = server.status.as_ref().and_then(|status| status.login.as_ref());
+    if let Some(next) = refused
+        .filter(|login| login.refused_secret_version.as_ref() == Some(&secret_version))
+        .and_then(|login| login.next_attempt_time.as_ref())
+        .filter(|next| clock.now() < next.0)
+    {
+        // Each further attempt brings the address or the account nearer to a block.
+        return Err(Problem {
+            reason: Reason::CredentialsRejected,
+            message: format!(
+                "{}: the NAS refused the login with this Secret; it is not tried again before the Secret changes or {}",
+                address(server),
+                next.0
+            ),
+            stalled: true,
+        });
+    }
     let client = Client::new(endpoint, credentials).map_err(|error| problem(server, &error))?;
     // What the operator spent is not known here.
     Ok(client.with_codes(OneTimeCodes::starting_at(clock.now())))
@@ -247,7 +268,7 @@ pub async fn identify(connection: &mut Connection) -> Result<(), nas::Error> {
 
 /// Asks once per login what the account can ask for. A NAS that is slow to tell is not waited for. Network: one read, or a
 /// few where the NAS takes only one call at a time.
-pub async fn probe(memory: &mut Memory) {
+pub async fn probe(memory: &mut Memory, now: Timestamp) {
     let Some(connection) = &mut memory.connection else {
         return;
     };
@@ -255,10 +276,15 @@ pub async fn probe(memory: &mut Memory) {
         return;
     }
     let login = connection.client.logins();
-    if connection.probed.as_ref().is_some_and(|(at, _)| *at == login) {
+    if connection
+        .probed
+        .as_ref()
+        .is_some_and(|probed| probed.login == login && now < probed.again)
+    {
         return;
     }
-    let found = match tokio::time::timeout(PROBE, connection.client.probe()).await {
+    let client = connection.client.clone().without_login();
+    let found = match tokio::time::timeout(PROBE, client.probe()).await {
         Ok(Ok(found)) => Some(found),
         Ok(Err(error)) => {
             tracing::debug!(%error, "failed to probe the package");
@@ -266,7 +292,12 @@ pub async fn probe(memory: &mut Memory) {
         }
         Err(_) => None,
     };
-    connection.probed = Some((connection.client.logins(), found));
+    let is_whole = found.as_ref().is_some_and(Capabilities::is_whole);
+    connection.probed = Some(Probed {
+        login,
+        found: found.or_else(|| connection.probed.take().and_then(|before| before.found)),
+        again: now + if is_whole { PROBE_EVERY } else { PROBE_AGAIN },
+    });
 }
 
 /// Takes note of a failed read. A refused login is remembered with the credentials it was refused for.

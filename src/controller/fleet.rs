@@ -164,9 +164,18 @@ pub struct Connection {
     pub dsm: Option<DsmInfo>,
     /// Logins of the client when it was asked.
     pub login: u64,
-    /// What the account can ask for, with the logins of the client when it was probed; `None` until then, and in it where
-    /// the probe failed.
-    pub probed: Option<(u64, Option<Capabilities>)>,
+    /// The newest probe.
+    pub probed: Option<Probed>,
+}
+
+/// What the account can ask for.
+pub struct Probed {
+    /// Logins of the client then.
+    pub login: u64,
+    /// What was found; `None` where no probe has told anything.
+    pub found: Option<Capabilities>,
+    /// When it is asked again.
+    pub again: Timestamp,
 }
 
 impl Connection {
@@ -179,7 +188,7 @@ impl Connection {
     /// What the newest probe found.
     #[must_use]
     pub fn capabilities(&self) -> Option<&Capabilities> {
-        self.probed.as_ref()?.1.as_ref()
+        self.probed.as_ref()?.found.as_ref()
     }
 
     /// Its serial, where it told.

@@ -71,7 +71,9 @@ pub async fn pass<C: Cluster>(
     let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
     let mut next = carry_out(ctx, &fence, &server, &mut memory, &tasks, &decisions).await;
     memory.active = decisions.iter().any(|(decision, _)| decision.active);
-    connect::probe(&mut memory).await;
+    if fence.is_open() {
+        connect::probe(&mut memory, ctx.now()).await;
+    }
     let results = decisions
         .iter()
         .filter_map(|(decision, _)| decision.status.last_result.as_ref());
@@ -272,9 +274,8 @@ async fn decide_all<C: Cluster>(
             memory.next_poll = Some(ctx.now() + read::pace(server, memory));
             continue;
         }
-        let request = server.spec.timeouts.request.get();
         read::logs(memory, &wanting, &mut logs).await;
-        read::details(memory, &wanting, request, &mut results, &mut versions).await;
+        read::details(memory, &wanting, &mut results, &mut versions).await;
     }
     (Vec::new(), BTreeSet::new())
 }

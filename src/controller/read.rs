@@ -172,7 +172,6 @@ pub async fn logs(memory: &Memory, wanting: &[Want], logs: &mut LogByTask) {
 pub async fn details(
     memory: &mut Memory,
     wanting: &[Want],
-    request: Duration,
     results: &mut ResultsByTask,
     versions: &mut VersionsByTask,
 ) {
@@ -203,11 +202,7 @@ pub async fn details(
         .await;
     let read_one = |id| {
         let client = client.clone();
-        // The list of one task is no list of all: it has the time of a request.
-        async move {
-            let read = tokio::time::timeout(request, read_versions(&client, id)).await;
-            (id, read.ok().and_then(Result::ok))
-        }
+        async move { (id, read_versions(&client, id).await.ok().flatten()) }
     };
     let found: Vec<_> = stream::iter(versions_of)
         .map(read_one)

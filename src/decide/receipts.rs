@@ -111,6 +111,22 @@ impl Draft<'_> {
         }
     }
 
+    /// Answers the tokens that were accepted and have no end yet.
+    pub(super) fn answer_accepted(&mut self, outcome: ReceiptOutcome) {
+        let now = self.now;
+        let Some(receipts) = &mut self.status.receipts else {
+            return;
+        };
+        for receipt in [&mut receipts.request, &mut receipts.request_annotation]
+            .into_iter()
+            .flatten()
+        {
+            if receipt.outcome == ReceiptOutcome::Accepted {
+                finish_receipt(receipt, outcome, None, now);
+            }
+        }
+    }
+
     /// Answers the cancel tokens that are on their way.
     pub(super) fn answer_cancel(&mut self, outcome: ReceiptOutcome, result: Option<i64>) {
         let now = self.now;

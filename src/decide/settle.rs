@@ -292,6 +292,11 @@ impl Draft<'_> {
         if intent.action == IntentAction::Backup {
             self.status.unsettled = Some(intent.id.clone());
             self.answer_slots(&intent.triggers);
+            // A token that was accepted and stands neither in the intent nor in a run is of a status that contradicts
+            // itself: this may have been its call.
+            if self.status.run.is_none() {
+                self.answer_accepted(ReceiptOutcome::OutcomeUnknown);
+            }
         }
         if intent.action == IntentAction::Cancel {
             self.answer_cancel(ReceiptOutcome::OutcomeUnknown, None);

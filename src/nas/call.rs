@@ -15,7 +15,7 @@ use super::request::tasks::{
     self, CancelWaiting, CreateTask, CreateVm, DefaultTaskName, Extra, SetTasks, VmCheck,
 };
 use super::request::{self, ListResults, ListTasks, Mutation, Request, Value, siblings};
-use super::visible::is_secret;
+use super::visible::{Visible, is_secret};
 
 /// Fields that belong to the session or to the routing of a call; no parameter has such a name.
 const RESERVED: [&str; 6] = ["api", "version", "method", "_sid", "SynoToken", "X-SYNO-TOKEN"];
@@ -90,11 +90,12 @@ impl Invocation {
         self.request.version
     }
 
-    /// What is known of the method.
+    /// What is known of the method at this version.
     #[must_use]
     pub fn method(&self) -> Option<&'static Method> {
         let Call { api, method } = self.request.call;
-        methods::find(api, method)
+        // What a method does at another version is not known.
+        methods::find(api, method).filter(|known| known.version == self.request.version)
     }
 
     /// Whether it is known to change nothing.
@@ -117,7 +118,7 @@ impl Invocation {
             let value = if is_secret(&name) {
                 Cow::Borrowed("REDACTED")
             } else {
-                value
+                without_secrets(value)
             };
             text.extend([&name, "=", &value, "\n"]);
         }
@@ -253,6 +254,14 @@ impl From<Mutation> for Invocation {
     }
 }
 
+/// A value without the secret fields inside of it.
+fn without_secrets(value: Cow<'_, str>) -> Cow<'_, str> {
+    match serde_json::from_str::<Visible>(&value) {
+        Ok(Visible(value)) => Cow::Owned(value.to_string()),
+        Err(_) => value,
+    }
+}
+
 /// A name that stays within a form field and a log line.
 fn is_name(name: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_.".contains(letter);
@@ -298,6 +307,18 @@ mod tests {
             "api=SYNO.ActiveBackup.New&version=1&method=do&on=true&task_ids=%5B5%5D&view_type=%22a+b%22"
         );
         assert!(call.method().is_none() && !call.only_reads());
+        let nested = Extra::from([(
+            "info".to_owned(),
+            json!({"host": "x", "login_password": "canary", "more": "{\"mssql_password\":\"canary\"}"}),
+        )]);
+        let nested = Invocation::new("SYNO.ActiveBackup.New", "do", None, &nested).unwrap();
+        let shown = nested.shown();
+        assert!(
+            shown.contains("\"host\":\"x\"") && !shown.contains("canary"),
+            "{shown}"
+        );
+        let other = Invocation::new("SYNO.ActiveBackup.Task", "list", Some(2), &Extra::new()).unwrap();
+        assert!(!other.only_reads(), "what version 2 does is not known");
         let known = Invocation::new("SYNO.DSM.Info", "getinfo", None, &Extra::new()).unwrap();
         assert_eq!(known.form(), "api=SYNO.DSM.Info&version=2&method=getinfo");
         assert!(known.only_reads());

@@ -74,6 +74,10 @@ pub struct Client {
     clock: Clock,
     carrier: Option<SharedCarrier>,
     codes: OneTimeCodes,
+    /// Lists have no more time than other calls.
+    hurries: bool,
+    /// Takes the session there is and opens none.
+    never_logs_in: bool,
 }
 
 /// Reads in flight at the same time, of all clones of a client. A NAS serves its own users first; the published clients
@@ -136,6 +140,8 @@ impl Client {
             clock: Clock::system(),
             carrier: None,
             codes: OneTimeCodes::default(),
+            hurries: false,
+            never_logs_in: false,
         })
     }
 
@@ -173,6 +179,34 @@ impl Client {
         Self { codes, ..self }
     }
 
+    /// The same client, whose lists have the time of a request: for the list of one task.
+    #[must_use]
+    pub fn with_list_as_request(self) -> Self {
+        Self {
+            hurries: true,
+            ..self
+        }
+    }
+
+    /// The same client, which opens no session: for reads that may be given up on at any time. A login that nobody waits
+    /// for any more could be refused without anybody knowing.
+    #[must_use]
+    pub fn without_login(self) -> Self {
+        Self {
+            never_logs_in: true,
+            ..self
+        }
+    }
+
+    /// How long a list may take.
+    fn list_time(&self) -> Duration {
+        if self.hurries {
+            self.shared.endpoint.request_timeout
+        } else {
+            self.shared.endpoint.list_timeout
+        }
+    }
+
     /// The clock that its reads are dated by.
     #[must_use]
     pub fn clock(&self) -> Clock {
@@ -188,12 +222,8 @@ impl Client {
 
     /// Tasks and what belongs to them. Slow: bounded by the list timeout.
     pub async fn list_tasks(&self, query: &ListTasks) -> Result<Read<TaskList>, Error> {
-        self.read(
-            &query.request(),
-            self.shared.endpoint.list_timeout,
-            wire::task_list,
-        )
-        .await
+        self.read(&query.request(), self.list_time(), wire::task_list)
+            .await
     }
 
     /// Pairs of task and device, with the last result of each. Slow: bounded by the list timeout.
@@ -310,7 +340,9 @@ impl Client {
             }
             Outcome::Code(code) => code,
         };
-        if !session.is_over(call, code, opened_for_this) {
+        let is_over = session.is_over(call, code, opened_for_this);
+        // The next read that may log in meets the same answer.
+        if self.never_logs_in || !is_over || (code == 105 && !self.shared.sessions.may_renew_for_105()) {
             return Err(Error::from_code(call, code));
         }
         self.shared.sessions.drop_session(&session, code);

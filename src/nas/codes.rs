@@ -56,15 +56,22 @@ impl OneTimeCodes {
         });
     }
 
-    /// Spends the code of `now`, or says how many seconds to wait for the next one.
+    /// Spends the code of `now`, or says how many seconds to wait for the next one. A clock that was set back a little waits,
+    /// too.
     pub(super) fn spend(&self, seed: &SecretString, now: Timestamp) -> Result<(), u64> {
-        let seed: [u8; 32] = Sha256::digest(seed.expose_secret()).into();
+        let spelling: String = seed
+            .expose_secret()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|letter| letter.to_ascii_uppercase())
+            .collect();
+        let seed: [u8; 32] = Sha256::digest(spelling).into();
         let (present, second) = (step(now), now.as_second());
         self.with(|spent| {
             let last = spent.here.get(&seed).copied().max(spent.elsewhere);
             // A step in the future means that the clock was set back: waiting for it would not be bounded.
-            if last == Some(present) {
-                let wait = (present + 1) * STEP - second;
+            if let Some(last) = last.filter(|last| (0..=1).contains(&(last - present))) {
+                let wait = (last + 1) * STEP - second;
                 return Err(u64::try_from(wait).unwrap_or_default().max(1));
             }
             spent.here.insert(seed, present);
@@ -99,11 +106,15 @@ mod tests {
         assert_eq!(codes.spend(&one, at(89)), Err(1));
         assert_eq!(codes.spend(&other, at(75)), Ok(()), "another account has its own");
         assert_eq!(codes.spend(&one, at(90)), Ok(()));
+        assert_eq!(codes.spend(&one, at(89)), Err(31), "a clock set back by a second");
         assert_eq!(
             codes.spend(&one, at(30)),
             Ok(()),
-            "a clock set back waits for nothing"
+            "one set back by more is not waited for"
         );
+        let (spaced, plain) = (SecretString::from("AB cd"), SecretString::from("abcd=="));
+        assert_eq!(codes.spend(&spaced, at(60)), Ok(()));
+        assert_eq!(codes.spend(&plain, at(60)), Err(30), "one seed in two spellings");
     }
 
     #[test]

@@ -227,6 +227,18 @@ impl Error {
         }
     }
 
+    /// Whether the code is the answer to this call, and not to a login before it.
+    #[must_use]
+    pub fn code_of(&self, asked: Call) -> bool {
+        match self {
+            Self::PermissionDenied { call, .. }
+            | Self::MethodMissing { call, .. }
+            | Self::PackageNotRunning { call, .. }
+            | Self::Refused { call, .. } => *call == asked,
+            _ => false,
+        }
+    }
+
     /// The code of the NAS, where it sent one.
     #[must_use]
     pub fn code(&self) -> Option<i64> {

@@ -119,6 +119,21 @@ impl Kind {
     }
 }
 
+/// The type of a value, for people: never the value, which may be a secret.
+#[must_use]
+pub fn type_of(value: &serde_json::Value) -> &'static str {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(number) if number.is_f64() => "a number",
+        Json::Number(_) => "an integer",
+        Json::String(_) => "a string",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "an object",
+    }
+}
+
 /// One parameter.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameter {

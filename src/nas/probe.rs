@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::call::Invocation;
 use super::client::Client;
+use super::code::{Context, Meaning};
 use super::error::Error;
 use super::records::{Package, Part};
 use super::request::ListResults;
@@ -70,6 +71,16 @@ pub struct Capabilities {
     pub available: BTreeSet<Capability>,
     /// What is not, with the code that says so.
     pub unavailable: Vec<(Capability, i64)>,
+    /// What the NAS did not tell at this moment, with the code it gave instead: busy, being upgraded.
+    pub untold: Vec<(Capability, i64)>,
+}
+
+impl Capabilities {
+    /// Whether each of them is known to be there or not.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.untold.is_empty()
+    }
 }
 
 impl Client {
@@ -100,7 +111,7 @@ impl Client {
             parts.push(match self.ask(call).await {
                 Ok(read) => Ok(read.value),
                 Err(error) => match error.code() {
-                    Some(code) if !error.is_refused_login() => Err(code),
+                    Some(code) if error.code_of(call.call()) => Err(code),
                     _ => return Err(error),
                 },
             });
@@ -122,10 +133,23 @@ fn judge(parts: &[Part]) -> Capabilities {
                     found.package_status = package.status;
                 }
             }
-            Err(code) => found.unavailable.push((capability, *code)),
+            Err(code) if says_no(*code) => found.unavailable.push((capability, *code)),
+            Err(code) => found.untold.push((capability, *code)),
         }
     }
     found
+}
+
+/// Whether a code says that this account, or this machine, cannot be asked such a thing. Any other may pass.
+fn says_no(code: i64) -> bool {
+    matches!(
+        Meaning::of(code, Context::ActiveBackup),
+        Meaning::PermissionDenied
+            | Meaning::ApplicationDenied
+            | Meaning::ApiMissing
+            | Meaning::MethodMissing
+            | Meaning::VersionUnsupported
+    )
 }
 
 /// Active Backup's row in the list of packages.
@@ -165,11 +189,14 @@ mod tests {
                 package_status: Some("running".into()),
                 available: BTreeSet::from([Capability::History, Capability::Queue, Capability::Packages]),
                 unavailable: vec![(Capability::Log, 103)],
+                untold: Vec::new(),
             }
         );
         assert_eq!(
             judge(&[Err(105), Err(105), Err(105), Err(105)]).unavailable.len(),
             Capability::ALL.len()
         );
+        let busy = judge(&[Err(1007), Err(117), Ok(None), Err(119)]);
+        assert!(!busy.is_whole() && busy.unavailable.is_empty(), "{busy:?}");
     }
 }

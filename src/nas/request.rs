@@ -193,6 +193,10 @@ pub struct ListResults {
     pub job_action: Vec<i64>,
     /// Only this status, see [`super::status`].
     pub status: Option<i64>,
+    /// Only of tasks of this kind.
+    pub backup_type: Option<i64>,
+    /// Part of the name of the task.
+    pub key_word: Option<String>,
     /// Not older, seconds since 1970 on the clock of the NAS.
     pub from_timestamp: Option<i64>,
     /// Not newer, seconds since 1970 on the clock of the NAS.
@@ -201,6 +205,8 @@ pub struct ListResults {
     pub offset: Option<u64>,
     /// Rows at most.
     pub limit: Option<u64>,
+    /// What has no type here.
+    pub extra: tasks::Extra,
 }
 
 impl ListResults {
@@ -210,6 +216,7 @@ impl ListResults {
             .optional("filter", self.filter())
             .optional("offset", self.offset)
             .optional("limit", self.limit)
+            .members(&self.extra)
     }
 
     fn filter(&self) -> Option<String> {
@@ -226,6 +233,10 @@ impl ListResults {
             #[serde(skip_serializing_if = "Option::is_none")]
             job_action: Option<Actions<'a>>,
             #[serde(skip_serializing_if = "Option::is_none")]
+            backup_type: Option<i64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            key_word: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
             from_timestamp: Option<i64>,
             #[serde(skip_serializing_if = "Option::is_none")]
             to_timestamp: Option<i64>,
@@ -238,6 +249,8 @@ impl ListResults {
         let filter = Filter {
             status: self.status,
             job_action,
+            backup_type: self.backup_type,
+            key_word: self.key_word.as_deref(),
             from_timestamp: self.from_timestamp,
             to_timestamp: self.to_timestamp,
         };

@@ -29,6 +29,10 @@ pub(super) struct Session {
 /// harms nobody.
 const RIGHTS_HOLD: Duration = Duration::from_secs(3600);
 
+/// How long no other session is given up because of one, also where it was allowed the same call before: for the case that
+/// an account may do a thing to one task and not to another.
+const RENEWED_HOLD: Duration = Duration::from_secs(300);
+
 #[derive(Default)]
 struct Facts {
     /// An error 105 is about rights: the session was opened because of one, or answered one when it was new.
@@ -98,6 +102,8 @@ struct State {
     /// Logins that succeeded.
     opened: u64,
     last_failure: Option<Error>,
+    /// When a session was last given up because of an error 105.
+    renewed_for_105: Option<Instant>,
 }
 
 impl Sessions {
@@ -157,7 +163,18 @@ impl Sessions {
         {
             state.current = None;
             state.dropped_for_105 = code == 105;
+            if code == 105 {
+                state.renewed_for_105 = Some(Instant::now());
+            }
         }
+    }
+
+    /// Whether another login because of an error 105 is no loop. A NAS that was restarted answers it once; an account
+    /// without a right answers it again and again, whatever else opened sessions in between.
+    pub(super) fn may_renew_for_105(&self) -> bool {
+        lock(&self.state)
+            .renewed_for_105
+            .is_none_or(|since| since.elapsed() >= RENEWED_HOLD)
     }
 
     /// Takes the session away for a logout.

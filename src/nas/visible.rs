@@ -12,9 +12,14 @@ pub use serde_json::Value;
 
 /// Parts of the names of fields that hold secrets, in lower case: `agent_token`, `login_password`, `mssql_password`,
 /// `oracle_password` (dsm-api-facts 3.1), and their like in answers that nobody has published.
-const SECRET_PARTS: [&str; 9] = [
+const SECRET_PARTS: [&str; 14] = [
     "passw",
     "passphrase",
+    "pwd",
+    "api_key",
+    "apikey",
+    "ssh_key",
+    "session_id",
     "token",
     "secret",
     "credential",
@@ -25,7 +30,10 @@ const SECRET_PARTS: [&str; 9] = [
 ];
 
 /// Whole names of such fields, in lower case.
-const SECRET_NAMES: [&str; 6] = ["sid", "_sid", "did", "otp_code", "otp", "pwd"];
+const SECRET_NAMES: [&str; 6] = ["sid", "_sid", "did", "otp_code", "otp", "login_pass"];
+
+/// JSON inside of a text inside of a text and so on is looked into so often; a text that goes deeper is left out.
+const MOST_TEXTS: u8 = 8;
 
 /// Whether a field of this name holds a secret.
 #[must_use]
@@ -34,17 +42,54 @@ pub fn is_secret(name: &str) -> bool {
     SECRET_NAMES.contains(&name.as_str()) || SECRET_PARTS.iter().any(|part| name.contains(part))
 }
 
-/// A JSON value without the fields that [`is_secret`] names, at any depth, also inside of texts that hold JSON.
+/// A JSON value without the fields that [`is_secret`] names, at any depth, also inside of texts that hold JSON. Of a row
+/// `{"name": …, "value": …}` the value is left out where its name is that of a secret; of a text that begins like JSON, is
+/// none, and has the name of a secret in it, everything.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Visible(pub Value);
 
 impl<'de> Deserialize<'de> for Visible {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        VisibleSeed.deserialize(deserializer).map(Self)
+        VisibleSeed { texts: 0 }.deserialize(deserializer).map(Self)
     }
 }
 
-struct VisibleSeed;
+/// Counts the texts it is inside of.
+#[derive(Clone, Copy)]
+struct VisibleSeed {
+    texts: u8,
+}
+
+impl VisibleSeed {
+    /// The text as it may be seen.
+    fn text(self, text: &str) -> String {
+        // DSM writes some objects as text, `sched_content` for one.
+        let inner = text.trim_start();
+        if !inner.starts_with(['{', '[', '"']) {
+            return text.to_owned();
+        }
+        if self.texts >= MOST_TEXTS {
+            return String::new();
+        }
+        let deeper = Self {
+            texts: self.texts + 1,
+        };
+        let mut parser = serde_json::Deserializer::from_str(inner);
+        match deeper
+            .deserialize(&mut parser)
+            .and_then(|value| parser.end().map(|()| value))
+        {
+            Ok(value) => value.to_string(),
+            Err(_) if mentions_secret(inner) => String::new(),
+            Err(_) => text.to_owned(),
+        }
+    }
+}
+
+fn mentions_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    SECRET_PARTS.iter().any(|part| text.contains(part))
+}
 
 impl<'de> DeserializeSeed<'de> for VisibleSeed {
     type Value = Value;
@@ -78,14 +123,7 @@ impl<'de> Visitor<'de> for VisibleSeed {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        // DSM writes some objects as text, `sched_content` for one.
-        let inner = text.trim_start();
-        if inner.starts_with(['{', '[', '"'])
-            && let Ok(Visible(value)) = serde_json::from_str::<Visible>(inner)
-        {
-            return Ok(Value::String(value.to_string()));
-        }
-        Ok(Value::String(text.to_owned()))
+        Ok(Value::String(self.text(text)))
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -94,7 +132,7 @@ impl<'de> Visitor<'de> for VisibleSeed {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(value) = seq.next_element_seed(VisibleSeed)? {
+        while let Some(value) = seq.next_element_seed(self)? {
             values.push(value);
         }
         Ok(Value::Array(values))
@@ -106,8 +144,12 @@ impl<'de> Visitor<'de> for VisibleSeed {
             if is_secret(&name) {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                fields.insert(name, map.next_value_seed(VisibleSeed)?);
+                fields.insert(name, map.next_value_seed(self)?);
             }
+        }
+        let names_secret = fields.get("name").and_then(Value::as_str).is_some_and(is_secret);
+        if names_secret {
+            fields.remove("value");
         }
         Ok(Value::Object(fields))
     }
@@ -122,13 +164,25 @@ mod tests {
     fn secret_fields_are_skipped_at_any_depth() {
         let text = r#"{"a":1,"agent_token":"x","rows":[{"login_password":{"b":"x"},"name":"n","n":1.5}],
             "text":"{\"mssql_password\":\"x\",\"k\":[1]}","twice":"\"{\\\"oracle_password\\\":\\\"x\\\"}\"",
-            "plain":"{not json","null":null,"big":18446744073709551615}"#;
+            "plain":"{not json","tail":"{\"login_password\":\"x\"} tail","row":{"name":"smtp_password","value":"x"},
+            "other":{"name":"limit","value":"5"},"null":null,"big":18446744073709551615}"#;
         let Visible(value) = serde_json::from_str(text).unwrap();
         assert_eq!(
             value,
             json!({"a": 1, "rows": [{"name": "n", "n": 1.5}], "text": "{\"k\":[1]}", "twice": "\"{}\"",
-                   "plain": "{not json", "null": null, "big": u64::MAX})
+                   "plain": "{not json", "tail": "", "row": {"name": "smtp_password"},
+                   "other": {"name": "limit", "value": "5"}, "null": null, "big": u64::MAX})
         );
+    }
+
+    #[test]
+    fn texts_inside_of_texts_end_somewhere() {
+        let mut text = "{\"login_password\":\"x\",\"n\":1}".to_owned();
+        for _ in 0..12 {
+            text = Value::String(text).to_string();
+        }
+        let Visible(value) = serde_json::from_str(&text).unwrap();
+        assert!(!value.to_string().contains('x'), "{value}");
     }
 
     #[test]

@@ -117,21 +117,20 @@ pub async fn read_log(client: &Client, task: TaskId, since: i64) -> Result<Vec<L
     Ok(rows)
 }
 
-/// Reads the versions of one task.
-pub async fn read_versions(client: &Client, task: TaskId) -> Result<Vec<Version>, Error> {
+/// Reads the versions of one task; `None` where one of them cannot be read. The list of one task is no list of all: it has
+/// the time of a request.
+pub async fn read_versions(client: &Client, task: TaskId) -> Result<Option<Vec<Version>>, Error> {
+    let client = client.clone().with_list_as_request();
     let query = ListTasks {
         load_versions: true,
         task_id: Some(task),
         ..ListTasks::default()
     };
     let list = client.list_tasks(&query).await?.value;
-    match list
-        .tasks
-        .into_iter()
-        .find(|row| row.id == task)
-        .and_then(|row| row.versions)
-    {
-        Some(versions) => Ok(versions),
-        None => Ok(client.list_versions(task).await?.value.versions),
+    let row = list.tasks.into_iter().find(|row| row.id == task);
+    if let Some(versions) = row.and_then(|row| row.versions) {
+        return Ok(Some(versions));
     }
+    let list = client.list_versions(task).await?.value;
+    Ok((list.unreadable_rows == 0).then_some(list.versions))
 }

@@ -301,6 +301,7 @@ fn machine() -> VirtualMachine {
         vm_moid_path: "vm-123".into(),
         inventory_id: 4,
         inventory_name: "vcenter".into(),
+        extra: Extra::new(),
     }
 }
 

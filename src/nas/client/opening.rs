@@ -23,6 +23,11 @@ impl Client {
             Ok(session) => return Ok((session, false)),
             Err(attempts) => attempts,
         };
+        if self.never_logs_in {
+            return Err(Error::Configuration {
+                what: "there is no session, and this read opens none".to_owned(),
+            });
+        }
         let _flight = self.shared.flight.lock().await;
         if let Ok(session) = sessions.current()? {
             return Ok((session, false));
@@ -88,11 +93,13 @@ impl Client {
     async fn otp_code(&self) -> Option<SecretString> {
         let totp = self.shared.totp.as_ref()?;
         let seed = self.shared.credentials.otp_secret.as_ref()?;
-        while let Err(seconds) = self.codes.spend(seed, self.clock.now()) {
+        let mut now = self.clock.now();
+        while let Err(seconds) = self.codes.spend(seed, now) {
             tracing::info!(seconds, "waiting for the next one-time code");
             tokio::time::sleep(Duration::from_secs(seconds)).await;
+            now = self.clock.now();
         }
-        let now = u64::try_from(self.clock.now().as_second()).unwrap_or_default();
+        let now = u64::try_from(now.as_second()).unwrap_or_default();
         Some(SecretString::from(totp.generate(now).to_string()))
     }
 }

@@ -66,7 +66,7 @@ pub(super) const METHODS: &[Method] = &[
         "result_detail_list, count",
         "",
         &[
-            required("result_id", Kind::Integer, "4", Documented, "ListResultDetail"),
+            required("result_id", Kind::Integer, "4", Inferred, "ListResultDetail"),
             optional("offset", Kind::Integer, "4", Documented, "ListResultDetail"),
             optional("limit", Kind::Integer, "4", Documented, "ListResultDetail"),
             optional("order_by", Kind::Text, "4", Documented, "ListResultDetail"),
@@ -98,13 +98,7 @@ pub(super) const METHODS: &[Method] = &[
         ("4", Documented),
         "versions, total",
         "",
-        &[required(
-            "task_id",
-            Kind::Integer,
-            "4",
-            Documented,
-            "list_versions",
-        )],
+        &[required("task_id", Kind::Integer, "4", Inferred, "list_versions")],
     ),
     Method {
         call: call(VERSION, "delete"),

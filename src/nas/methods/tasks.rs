@@ -27,7 +27,9 @@ const fn method(
     }
 }
 
-const TASK_IDS: Parameter = required("task_ids", Kind::Integers, "3.8", Documented, "Mutation");
+const fn task_ids(fact: &'static str) -> Parameter {
+    required("task_ids", Kind::Integers, fact, Documented, "Mutation")
+}
 
 /// The parameters of `create_vm`, and of the check before it.
 const CREATE_VM: &[Parameter] = &[
@@ -86,7 +88,7 @@ pub(super) const METHODS: &[Method] = &[
         "what it answers while the task runs or waits, outside its backup window and for an unknown task; whether \
          trigger_type is needed, and its values other than 1",
         &[
-            TASK_IDS,
+            task_ids("3.8"),
             optional("trigger_type", Kind::Integer, "3.8", Code, "Mutation"),
         ],
     ),
@@ -96,7 +98,7 @@ pub(super) const METHODS: &[Method] = &[
         ("3.9", Documented),
         "nothing; the run ends later",
         "what it answers for a task that is idle, and whether it reaches a run that still waits",
-        &[TASK_IDS],
+        &[task_ids("3.9")],
     ),
     method(
         "cancel_waiting_backup",
@@ -197,7 +199,7 @@ pub(super) const METHODS: &[Method] = &[
         ("3.11", Documented),
         "nothing; the deletion goes on afterwards",
         "what it answers while the task runs; it deletes the task and every version of its backups",
-        &[TASK_IDS],
+        &[task_ids("3.11")],
     ),
     method(
         "set",
@@ -206,7 +208,7 @@ pub(super) const METHODS: &[Method] = &[
         "not recorded",
         "what it answers; it changes every task of the list",
         &[
-            required("task_ids", Kind::Integers, "3.7", Code, "SetTasks"),
+            required("task_ids", Kind::Integers, "3.7", Inferred, "SetTasks"),
             optional("task_name", Kind::Text, "3.7", Code, "SetTasks"),
             optional("devices", Kind::Objects, "3.7", Code, "SetTasks"),
             optional("share_name", Kind::Text, "3.7", Code, "SetTasks"),

@@ -40,6 +40,9 @@ pub struct RetentionPolicy {
     /// Years for which one version a year is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gfs_years: Option<i64>,
+    /// What has no type here.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// The NAS's own schedule of a task, in its local time (dsm-api-facts 3.3).
@@ -63,6 +66,15 @@ pub struct Schedule {
     /// Days of the week, 0 is Sunday.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_weekday: Option<Vec<i64>>,
+    /// The day from which it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_year: Option<i64>,
+    /// Its month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_month: Option<i64>,
+    /// Its day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_day: Option<i64>,
     /// Whether runs are limited to the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_backup_window: Option<bool>,
@@ -72,6 +84,9 @@ pub struct Schedule {
     /// Whether a continuous task pauses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_continuous_paused: Option<bool>,
+    /// What has no type here.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// One virtual machine as `create_vm` and `set` name it.
@@ -89,6 +104,9 @@ pub struct VirtualMachine {
     pub inventory_id: i64,
     /// Its name in Active Backup.
     pub inventory_name: String,
+    /// What has no type here.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// `create_vm`, and the same parameters again for `create_vm_check` (dsm-api-facts 3.6, 3.7).
@@ -213,6 +231,9 @@ pub struct CheckFolder {
     pub exclusive_vm_id: Vec<String>,
     /// Their paths.
     pub exclusive_vm_path: Vec<String>,
+    /// What has no type here.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// `set`: changes what is given, for every task named (dsm-api-facts 3.7).

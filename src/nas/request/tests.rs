@@ -21,6 +21,7 @@ fn bytes_of_every_request() {
         to_timestamp: Some(20),
         offset: Some(0),
         limit: Some(50),
+        ..ListResults::default()
     };
     let several = ListResults {
         job_action: vec![1, 65_536],

@@ -262,6 +262,14 @@ pub fn detail_list(body: &[u8]) -> Result<OpenList<DetailRow>, Fault> {
 /// them: every object with a `result_id`, at whatever depth, is a row.
 pub fn transfer_list(body: &[u8]) -> Result<OpenList<Transfer>, Fault> {
     let tree = super::visible(body)?.ok_or(Fault::Unexpected("success without data"))?;
+    let is_list = |value: &Value| value.is_array();
+    if !is_list(&tree)
+        && !tree
+            .as_object()
+            .is_some_and(|fields| fields.values().any(is_list))
+    {
+        return Err(Fault::Unexpected("no list of devices"));
+    }
     let mut list = OpenList {
         rows: Vec::new(),
         total: tree.get("total").and_then(Value::as_u64),

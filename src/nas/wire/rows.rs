@@ -181,8 +181,12 @@ impl Row for DeviceTaskRow {
 
 fn task(row: TaskRow) -> Option<Task> {
     let versions = match row.versions {
-        Rows::List { values, .. } => Some(values),
-        Rows::Absent | Rows::Null | Rows::Other => None,
+        // A version that cannot be read may be the locked one: then nothing is known of them.
+        Rows::List {
+            values,
+            unreadable: 0,
+        } => Some(values),
+        Rows::List { .. } | Rows::Absent | Rows::Null | Rows::Other => None,
     };
     let mut devices = row.devices.or_empty();
     devices.extend(row.device_info.0.and_then(Row::convert));

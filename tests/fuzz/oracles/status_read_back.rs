@@ -8,13 +8,11 @@
 //! - an intent that is there is seen, or the object cannot be read: it is never lost on the way;
 //! - a found intent is not called again: whatever is called then carries a new identity, is no call of the same action,
 //!   and answers none of the triggers that the found one answers;
-//! - but for one gap: an accepted token that the found intent does not name counts as not asked for once that intent is
-//!   given up, and is asked for again;
 //! - a token whose receipt is final is not accepted again. (One that is `Accepted` without intent and run is due again by
 //!   design: so a refusal that passes leaves it.)
 
 use abb_operator::{
-    api::{BackupTask, Intent, IntentAction, Mode, TriggerKind, TriggerRef},
+    api::{BackupTask, Intent, IntentAction, Mode, TriggerKind},
     decide::{Act, decide},
     nas::{Device, Task, TaskId, UniqueKey},
     observe::{Admission, Claim, Inventory, Knowledge, Observation, Queue, Reach, ServerFacts, bind},
@@ -81,15 +79,7 @@ pub fn judge(spec: &Value, status: &Value) {
         let decision = decide(&object, &observation, now, NEW_ID);
         if let Act::Call(call) = &decision.act {
             if let Some(found) = &read.intent {
-                let receipt = read
-                    .receipts
-                    .as_ref()
-                    .and_then(|receipts| receipts.request.as_ref());
-                let contradicts = receipt.is_some_and(|receipt| {
-                    let names = |trigger: &TriggerRef| trigger.token.as_deref() == Some(&receipt.token);
-                    !receipt.outcome.is_final() && !found.triggers.iter().any(names)
-                });
-                not_again(found, call, contradicts, status);
+                not_again(found, call, status);
             }
             let receipt = read
                 .receipts
@@ -105,10 +95,10 @@ pub fn judge(spec: &Value, status: &Value) {
     }
 }
 
-fn not_again(found: &Intent, call: &Intent, contradicts: bool, status: &Value) {
+fn not_again(found: &Intent, call: &Intent, status: &Value) {
     assert!(call.id == NEW_ID, "a found call is sent: {call:?}\n{status}");
     assert!(
-        contradicts || call.action != found.action,
+        call.action != found.action,
         "a found call is repeated: {call:?}\n{status}"
     );
     for trigger in &found.triggers {
