@@ -12,7 +12,7 @@ use http::HeaderValue;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::code::{Context, Meaning};
+use super::code::{Context, Meaning, NO_CODE};
 use super::error::{Call, Error};
 use super::login::Route;
 
@@ -28,6 +28,11 @@ pub(super) struct Session {
 /// How long an error 105 counts as one about rights. Rights given meanwhile may need another login to show; one an hour
 /// harms nobody.
 const RIGHTS_HOLD: Duration = Duration::from_secs(3600);
+
+/// Whether a code may be about the session as well as about rights: 105, and none at all.
+fn may_mean_session(code: i64) -> bool {
+    matches!(code, 105 | NO_CODE)
+}
 
 #[derive(Default)]
 struct Facts {
@@ -72,7 +77,7 @@ impl Session {
         if Meaning::of(code, Context::Common).is_session() {
             return true;
         }
-        if code != 105 {
+        if !may_mean_session(code) {
             return false;
         }
         let mut facts = lock(&self.facts);
@@ -156,7 +161,7 @@ impl Sessions {
             .is_some_and(|current| Arc::ptr_eq(current, session))
         {
             state.current = None;
-            state.dropped_for_105 = code == 105;
+            state.dropped_for_105 = may_mean_session(code);
         }
     }
 
