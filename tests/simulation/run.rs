@@ -73,7 +73,12 @@ fn world_of(scenario: &Scenario, plan: &Plan, protocol: Protocol, traced: bool) 
     let mut api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
     api.edit_secret(scenario.secret);
     let world = World::new(api, nas, clock, protocol, plan.clone(), traced);
-    world.lock().judge.is_told_unknown_numbers = scenario.nas.behaviour.unknown_enums;
+    let is_asked = scenario.nas.behaviour.two_factor && scenario.nas.totp_secret.is_some();
+    {
+        let mut state = world.lock();
+        state.judge.is_told_unknown_numbers = scenario.nas.behaviour.unknown_enums;
+        state.has_codes_by_time = is_asked;
+    }
     world
 }
 
