@@ -94,18 +94,22 @@ impl Draft<'_> {
         kept.next_slot = calendar.next_after(slot).map(Time);
     }
 
-    /// Answers the tokens among triggers.
+    /// Answers the tokens among triggers. They were accepted, also where a damaged status has lost the receipt.
     pub(super) fn answer(&mut self, triggers: &[TriggerRef], outcome: ReceiptOutcome, result: Option<i64>) {
         let now = self.now;
-        let receipts = self.status.receipts.get_or_insert_default();
         for trigger in triggers {
-            let Some(slot) = receipt_of(receipts, trigger.kind) else {
+            let receipts = self.status.receipts.get_or_insert_default();
+            let (Some(slot), Some(token)) = (receipt_of(receipts, trigger.kind), &trigger.token) else {
                 continue;
             };
-            if let Some(receipt) = slot
-                .as_mut()
-                .filter(|receipt| Some(&receipt.token) == trigger.token.as_ref())
-            {
+            let receipt = slot.get_or_insert_with(|| Receipt {
+                token: token.clone(),
+                outcome,
+                result_id: None,
+                accepted_at: Some(status_time(now)),
+                finished_at: None,
+            });
+            if receipt.token == *token {
                 finish_receipt(receipt, outcome, result, now);
             }
         }

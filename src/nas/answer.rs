@@ -3,7 +3,7 @@
 //! Only an answer that *says* so is a refusal. Everything that could hide an effect is [`Answer::Unknown`]; the
 //! caller then looks for evidence and never sends again on the strength of an answer.
 
-use super::code::{Context, Meaning};
+use super::code::{Context, Meaning, NO_CODE};
 use super::wire::{Fault, verdict};
 
 /// What happened on the connection.
@@ -94,8 +94,8 @@ pub fn classify_mutation(exchange: &Exchange<'_>, permission_is_final: bool) -> 
         Exchange::TooLarge => unknown(UnknownWhy::Unreadable),
         Exchange::Reply { status: 200, body } => match verdict(body) {
             Ok(()) => Answer::Applied,
+            Err(Fault::Unexpected(_) | Fault::Code(NO_CODE)) => unknown(UnknownWhy::Unreadable),
             Err(Fault::Code(code)) => classify_code(code, permission_is_final),
-            Err(Fault::Unexpected(_)) => unknown(UnknownWhy::Unreadable),
         },
         Exchange::Reply { status, .. } => unknown(UnknownWhy::HttpStatus(*status)),
     }
@@ -288,6 +288,7 @@ mod tests {
             "{\"success\":true,\"error\":{\"code\":1202}}",
             "{\"success\":false}",
             "{\"success\":false,\"error\":null}",
+            "{\"success\":false,\"error\":{\"code\":0}}",
             "{\"success\":false,\"error\":\"Execute Error: login fail\"}",
             "{\"success\":false,\"error\":{\"code\":\"x\"}}",
             "{\"success\":false,\"error\":{\"code\":[1202]}}",
@@ -330,7 +331,7 @@ mod tests {
         }
         for unknown in [
             100, 109, 110, 111, 117, 118, 121, 125, 400, 405, 1001, 1009, 1013, 1018, 1031, 1037, 7777, 9999,
-            0, -1,
+            -1,
         ] {
             assert_eq!(
                 code(unknown),

@@ -24,7 +24,7 @@ use super::model::{
     ActivityList, Catalogue, DeviceTaskList, DsmInfo, LogPage, ResultPage, TaskId, TaskList, VersionList,
 };
 use super::request::{self, ListResults, ListTasks, Mutation, Request};
-use super::session::{Session, Sessions};
+use super::session::{Session, Sessions, may_mean_session};
 use super::settings::{Credentials, Endpoint, Trust};
 use super::tap::Tap;
 use super::wire::{self, Fault};
@@ -342,7 +342,10 @@ impl Client {
         };
         let is_over = session.is_over(call, code, opened_for_this);
         // The next read that may log in meets the same answer.
-        if self.never_logs_in || !is_over || (code == 105 && !self.shared.sessions.may_renew_for_105()) {
+        if self.never_logs_in
+            || !is_over
+            || (may_mean_session(code) && !self.shared.sessions.may_renew_for_105())
+        {
             return Err(Error::from_code(call, code));
         }
         self.shared.sessions.drop_session(&session, code);

@@ -4,6 +4,9 @@
 //! table of the package's own user interface for the rest. A code that is in none of them is [`Meaning::Unnamed`] and
 //! proves nothing.
 
+/// Stands for the code of a refusal that came without one. It is in no table: nothing is known of why.
+pub const NO_CODE: i64 = 0;
+
 /// Which table a code is read from. The tables overlap: 400 at login is not 400 elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Context {

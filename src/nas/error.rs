@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::code::{Context, Meaning};
+use super::code::{Context, Meaning, NO_CODE};
 
 /// Codes of a login that was refused (dsm-api-facts 1.6); any other is of a NAS that is busy.
 const LOGIN_CODES: std::ops::RangeInclusive<i64> = 400..=411;
@@ -173,7 +173,8 @@ impl Error {
     #[must_use]
     pub fn is_refused_login(&self) -> bool {
         match self {
-            Self::LoginRefused { code } => LOGIN_CODES.contains(code),
+            // Why a login was refused is not known without a code: as if the password were wrong.
+            Self::LoginRefused { code } => LOGIN_CODES.contains(code) || *code == NO_CODE,
             Self::SecondFactorRequired { .. } | Self::AccountBlocked { .. } => true,
             Self::PermissionDenied { call, .. } => call.context() == Context::Login,
             Self::Configuration { .. }

@@ -12,7 +12,7 @@ use http::HeaderValue;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::code::{Context, Meaning};
+use super::code::{Context, Meaning, NO_CODE};
 use super::error::{Call, Error};
 use super::login::Route;
 
@@ -29,9 +29,14 @@ pub(super) struct Session {
 /// harms nobody.
 const RIGHTS_HOLD: Duration = Duration::from_secs(3600);
 
-/// How long no other session is given up because of one, also where it was allowed the same call before: for the case that
-/// an account may do a thing to one task and not to another.
-const RENEWED_HOLD: Duration = Duration::from_secs(300);
+/// Sessions that are given up because of one within that time, at most: a NAS may be restarted a few times in an hour, and
+/// an account that may do a thing to one task and not to another must not log in at every read.
+const MOST_RENEWALS: usize = 3;
+
+/// Whether a code may be about the session as well as about rights: 105, and none at all.
+pub(super) fn may_mean_session(code: i64) -> bool {
+    matches!(code, 105 | NO_CODE)
+}
 
 #[derive(Default)]
 struct Facts {
@@ -76,7 +81,7 @@ impl Session {
         if Meaning::of(code, Context::Common).is_session() {
             return true;
         }
-        if code != 105 {
+        if !may_mean_session(code) {
             return false;
         }
         let mut facts = lock(&self.facts);
@@ -102,8 +107,8 @@ struct State {
     /// Logins that succeeded.
     opened: u64,
     last_failure: Option<Error>,
-    /// When a session was last given up because of an error 105.
-    renewed_for_105: Option<Instant>,
+    /// When sessions were given up because of an error 105.
+    renewed_for_105: Vec<Instant>,
 }
 
 impl Sessions {
@@ -162,9 +167,9 @@ impl Sessions {
             .is_some_and(|current| Arc::ptr_eq(current, session))
         {
             state.current = None;
-            state.dropped_for_105 = code == 105;
-            if code == 105 {
-                state.renewed_for_105 = Some(Instant::now());
+            state.dropped_for_105 = may_mean_session(code);
+            if may_mean_session(code) {
+                state.renewed_for_105.push(Instant::now());
             }
         }
     }
@@ -172,9 +177,9 @@ impl Sessions {
     /// Whether another login because of an error 105 is no loop. A NAS that was restarted answers it once; an account
     /// without a right answers it again and again, whatever else opened sessions in between.
     pub(super) fn may_renew_for_105(&self) -> bool {
-        lock(&self.state)
-            .renewed_for_105
-            .is_none_or(|since| since.elapsed() >= RENEWED_HOLD)
+        let mut state = lock(&self.state);
+        state.renewed_for_105.retain(|at| at.elapsed() < RIGHTS_HOLD);
+        state.renewed_for_105.len() < MOST_RENEWALS
     }
 
     /// Takes the session away for a logout.

@@ -374,6 +374,38 @@ async fn error_105_after_a_reboot_is_about_the_session() {
 }
 
 #[tokio::test]
+async fn a_refusal_without_a_code_is_tried_on_one_new_session() {
+    let without = || Reaction::Json(r#"{"success":false,"error":null}"#.to_owned());
+    let server = Server::start(move |call, nth| (call == LIST && nth == 1).then(without)).await;
+    let client = server.client();
+    for _ in 0..3 {
+        list(&client).await.unwrap();
+    }
+    assert_eq!(
+        (server.count(LOGIN), server.count(LIST)),
+        (2, 4),
+        "the session was over"
+    );
+
+    let server = Server::start(move |call, nth| (call == LIST && nth > 0).then(without)).await;
+    let client = server.client();
+    list(&client).await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(list(&client).await.unwrap_err().label(), "refused");
+    }
+    assert_eq!(server.count(LOGIN), 2, "another session changes nothing");
+
+    let server = Server::start(move |call, _| (call == LOGIN).then(without)).await;
+    let client = server.client();
+    for _ in 0..3 {
+        let error = list(&client).await.unwrap_err();
+        assert_eq!(error.label(), "login_refused");
+        assert!(error.is_refused_login());
+    }
+    assert_eq!(server.count(LOGIN), 1, "it may be the password");
+}
+
+#[tokio::test]
 async fn a_refused_login_is_tried_once() {
     for (refused, label) in [
         (400, "login_refused"),

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::code::NO_CODE;
 use super::lenient::{Object, Row, Rows, Scalar};
 use super::model::{
     ActivityList, ApiEntry, Catalogue, DeviceTaskList, DsmInfo, LogPage, ResultPage, TaskList, VersionList,
@@ -25,7 +26,7 @@ mod rows;
 /// Why an answer holds no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// The NAS answered with an error code.
+    /// The NAS answered with an error code, or refused without one ([`NO_CODE`]).
     Code(i64),
     /// It is no answer of DSM, or a field is missing.
     Unexpected(&'static str),
@@ -84,7 +85,7 @@ fn judge(success: &Scalar, error: &Object<ErrorPart>) -> Result<(), Fault> {
         (Scalar::Bool(true), None) => Ok(()),
         (Scalar::Bool(true), Some(_)) => Err(Fault::Unexpected("success and an error at once")),
         (Scalar::Bool(false), Some(code)) => Err(Fault::Code(code)),
-        (Scalar::Bool(false), None) => Err(Fault::Unexpected("an error without a code")),
+        (Scalar::Bool(false), None) => Err(Fault::Code(NO_CODE)),
         _ => Err(Fault::Unexpected("no \"success\" field")),
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::scenarios;
 
 /// Stories that there are at least.
-const AT_LEAST: usize = 86;
+const AT_LEAST: usize = 287;
 
 /// An item of the list, and the stories that show it.
 type Behaviour = (&'static str, &'static [&'static str]);
@@ -459,6 +459,233 @@ const THE_REST: &[Behaviour] = &[
     ),
 ];
 
+/// The further switches of the simulated NAS.
+const SWITCHES: &[Behaviour] = &[
+    (
+        "`retentionAfterRun`",
+        &[
+            "versions are deleted after each run",
+            "versions are deleted after a run, rows at the end",
+            "a slow deletion of versions, and another token meanwhile",
+            "no versions are deleted after a failure",
+            "versions are deleted after the run that an age asks for",
+            "versions are deleted after a run, and it shows late",
+        ],
+    ),
+    (
+        "`lastResultDelaySeconds`",
+        &[
+            "a last result that shows half a minute late",
+            "a last result that shows ten minutes late",
+            "a row and a last result that show half a minute late",
+            "a row and a last result that show minutes late",
+            "a failure that shows late, and a retry",
+            "a failure that shows too late for a retry",
+            "a success that shows late to an age",
+            "a lost reply, and a row that shows late",
+        ],
+    ),
+    (
+        "`resultRowDelaySeconds`",
+        &[
+            "a row that shows half a minute late",
+            "a row that shows ten minutes late",
+            "a row at the end that shows late",
+            "a row and a last result that show half a minute late",
+            "a row and a last result that show minutes late",
+        ],
+    ),
+    (
+        "`unknownEnums`",
+        &[
+            "kinds and a status that nobody knows",
+            "a result row with a status that nobody knows",
+            "a result row with an action that nobody knows",
+            "a result row of which nobody knows anything",
+        ],
+    ),
+    (
+        "`polymorphicRows`: a schedule as text, rows without a key or devices",
+        &[
+            "a row as text and without its key",
+            "a row with nulls and without its key",
+            "rows of every shape at once",
+            "a removal of a task whose row is text",
+        ],
+    ),
+    (
+        "package states 1006 and 1008",
+        &[
+            "an upgrade that is about to begin (1006)",
+            "an upgrade that has failed (1008)",
+            "an upgrade that is about to begin in mid-run (1006)",
+            "an upgrade that has failed in mid-run (1008)",
+            "an upgrade that fails once",
+            "a backup that a failed upgrade refuses",
+        ],
+    ),
+    (
+        "`deadSession`: 105",
+        &[
+            "a reboot after which sessions answer 105",
+            "an expiry after which sessions answer 105",
+            "sessions of half a minute that answer 105",
+            "105 for a right and for a session",
+        ],
+    ),
+    (
+        "`deadSession`: 106",
+        &[
+            "a reboot after which sessions answer 106",
+            "an expiry after which sessions answer 106",
+            "sessions of half a minute that answer 106",
+        ],
+    ),
+    (
+        "`deadSession`: 107",
+        &[
+            "a reboot after which sessions answer 107",
+            "an expiry after which sessions answer 107",
+            "sessions of half a minute that answer 107",
+        ],
+    ),
+    (
+        "`deadSession`: 119",
+        &[
+            "a reboot after which sessions answer 119",
+            "an expiry after which sessions answer 119",
+            "sessions of half a minute that answer 119",
+        ],
+    ),
+    (
+        "`missingToken`: 103",
+        &["a missing token looks like a missing method"],
+    ),
+    (
+        "`permission`",
+        &[
+            "a right that is given later",
+            "a right that is taken in mid-run and given back",
+            "105 for a right and for a session",
+        ],
+    ),
+    (
+        "`accountLocked` (411), then unlocked",
+        &[
+            "an account that is locked, then unlocked",
+            "an account that is locked in mid-run, then unlocked",
+        ],
+    ),
+    (
+        "`lockoutAfter`",
+        &[
+            "two wrong passwords where the third one blocks",
+            "a wrong password for hours where the third one blocks",
+            "a wrong seed that is mended before the NAS blocks",
+        ],
+    ),
+    ("`loginAnswer`: 401", &["an account that is disabled (401)"]),
+    (
+        "`loginAnswer`: 408",
+        &[
+            "a password that has expired (408)",
+            "a password that expires in mid-run and is changed",
+        ],
+    ),
+    (
+        "`errorShape`: Object",
+        &[
+            "a session that is over, told with an object",
+            "a window that is closed, told with an object",
+            "a wrong password, told with an object",
+        ],
+    ),
+    (
+        "`errorShape`: List",
+        &[
+            "a session that is over, told with a list",
+            "a window that is closed, told with a list",
+            "a wrong password, told with a list",
+        ],
+    ),
+    (
+        "`errorShape`: Text",
+        &[
+            "a session that is over, told with a text",
+            "a window that is closed, told with a text",
+            "a wrong password, told with a text",
+        ],
+    ),
+    (
+        "`errorShape`: CodeAsText",
+        &[
+            "a session that is over, told with the code as text",
+            "a window that is closed, told with the code as text",
+            "a wrong password, told with the code as text",
+        ],
+    ),
+    (
+        "`errorShape`: Null",
+        &[
+            "a session that is over, told with null",
+            "a window that is closed, told with null",
+            "a wrong password, told with null",
+        ],
+    ),
+    (
+        "`errorShape`: Absent",
+        &[
+            "a session that is over, told without a word",
+            "a window that is closed, told without a word",
+            "a wrong password, told without a word",
+        ],
+    ),
+    ("`compound`: false", &["a NAS that takes one call at a time"]),
+    (
+        "`compoundChecksInside`",
+        &[
+            "a dead session that shows only inside of several calls",
+            "a reboot of a NAS that checks each of several calls",
+        ],
+    ),
+    (
+        "`dsmGeneration`: Dsm6",
+        &[
+            "an old NAS",
+            "a cancel at an old NAS",
+            "a removal at an old NAS",
+            "an old NAS that becomes a new one",
+        ],
+    ),
+    (
+        "`twoFactor` with a seed",
+        &[
+            "a second factor with its seed",
+            "sessions that end within the step of their code",
+            "a seed that is changed and mended",
+            "a wrong seed that is mended before the NAS blocks",
+            "a second factor by a NAS clock hours behind",
+            "a reboot of a NAS with a second factor",
+        ],
+    ),
+    (
+        "`RedirectTo`",
+        &["a list that leads elsewhere", "a backup that leads elsewhere"],
+    ),
+    (
+        "`Oversize`",
+        &["a list that is too large", "a backup whose reply is too large"],
+    ),
+    (
+        "`Slow`",
+        &[
+            "a list that trickles for too long",
+            "a list that trickles",
+            "a backup whose reply trickles for too long",
+        ],
+    ),
+];
+
 /// Nothing strange of the NAS: what objects ask for and what users change.
 const ORDINARY: &[Behaviour] = &[
     (
@@ -522,7 +749,7 @@ fn every_behaviour_has_a_story_and_every_story_a_behaviour() {
     assert_eq!(names.len(), stories.len(), "two stories have one name");
     assert!(stories.len() >= AT_LEAST, "only {} stories", stories.len());
     let mut shown = BTreeSet::new();
-    for (item, by) in [REPLIES, SESSIONS, RUNS, TASKS, THE_REST, ORDINARY].concat() {
+    for (item, by) in [REPLIES, SESSIONS, RUNS, TASKS, THE_REST, SWITCHES, ORDINARY].concat() {
         assert!(!by.is_empty(), "no story shows {item:?}");
         for name in by {
             assert!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use abb_operator::{
     api::{BackupServer, ConditionType, Reason, condition},
-    simulator::{Control, Fault as NasFault, FaultKind, RequestRecord},
+    simulator::{Control, ErrorShape, Fault as NasFault, FaultKind, RequestRecord},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -14,6 +14,7 @@ use super::{
     faults::{Fault, Plan},
     run,
     scenarios::{self, Do, Scenario, server, story},
+    stories,
 };
 
 const HOUR: u64 = 3600;
@@ -263,4 +264,71 @@ fn the_pace_survives_restarts() {
         .map(|pair| (pair[1] - pair[0] + 1800) / HOUR)
         .collect();
     assert_eq!(gaps, [1, 2, 4, 8, 16, 24, 24], "{:?}", seen.logins);
+}
+
+#[test]
+fn a_login_that_is_refused_without_a_code_is_one_login_in_the_first_hour() {
+    for shape in [ErrorShape::Null, ErrorShape::Absent] {
+        let mut scenario = refusing(400);
+        scenario.nas.behaviour.error_shape = shape;
+        let seen = seen_after(HOUR - 1, &scenario, &Plan::default());
+        assert_eq!(seen.logins.len(), 1, "{shape:?}: {:?}", seen.logins);
+        assert!(
+            shows(&seen.server, "False", Reason::CredentialsRejected),
+            "{shape:?}: {:?}",
+            seen.server.status
+        );
+    }
+}
+
+#[test]
+fn no_code_is_spent_twice_whoever_dies_in_its_step() {
+    let token = json!({ "triggers": { "request": "a" } });
+    let scenario = stories::with_seed("a second factor and a death", &token);
+    for fault in [
+        Fault::CrashBefore,
+        Fault::CrashAfter,
+        Fault::AllCrash,
+        Fault::Pause,
+        Fault::LeaseLoss,
+    ] {
+        let mut most = 0;
+        for step in 1..=15 {
+            let plan = Plan {
+                faults: vec![(step, fault)],
+            };
+            let (requests, server) = run::watch(&scenario, &plan, Duration::from_secs(600));
+            let logins: Vec<_> = requests
+                .iter()
+                .filter(|request| request.api == "SYNO.API.Auth" && request.method == "login")
+                .collect();
+            let refused = logins.iter().find(|login| login.outcome != "ok");
+            assert_eq!(refused, None, "{plan}: {logins:?}");
+            // One for each life or reign, whether or not it saw the answer.
+            assert!((1..=2).contains(&logins.len()), "{plan}: {logins:?}");
+            most = most.max(logins.len());
+            assert!(
+                shows(&server, "True", Reason::Connected),
+                "{plan}: {:?}",
+                server.status
+            );
+        }
+        assert_eq!(most, 2, "{fault:?} never came after a login");
+    }
+}
+
+#[test]
+fn a_seed_that_is_changed_heals_within_one_active_poll() {
+    // A moment in each part of a step of thirty seconds: another seed has spent nothing.
+    for mended in (600..630).step_by(7) {
+        let scenario = stories::reseeded(mended);
+        let seen = seen_after(mended + ACTIVE, &scenario, &Plan::default());
+        let after: Vec<_> = seen.logins.iter().filter(|at| **at >= mended).collect();
+        assert_eq!(after.len(), 1, "{mended}: {:?}", seen.logins);
+        assert!(
+            shows(&seen.server, "True", Reason::Connected),
+            "{mended}: {:?}",
+            seen.server.status
+        );
+    }
 }

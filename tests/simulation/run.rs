@@ -72,7 +72,14 @@ fn world_of(scenario: &Scenario, plan: &Plan, protocol: Protocol, traced: bool) 
     let before = begin - SignedDuration::from_secs(1);
     let mut api = ApiServer::new(scenario.server.clone(), scenario.tasks.clone(), before);
     api.edit_secret(scenario.secret);
-    World::new(api, nas, clock, protocol, plan.clone(), traced)
+    let world = World::new(api, nas, clock, protocol, plan.clone(), traced);
+    let is_asked = scenario.nas.behaviour.two_factor && scenario.nas.totp_secret.is_some();
+    {
+        let mut state = world.lock();
+        state.judge.is_told_unknown_numbers = scenario.nas.behaviour.unknown_enums;
+        state.has_codes_by_time = is_asked;
+    }
+    world
 }
 
 fn begin(world: &Arc<World>) -> Vec<JoinHandle<()>> {
@@ -267,6 +274,21 @@ fn see(world: &Arc<World>, deed: &Do) -> Result<(), String> {
             .then_some(())
             .ok_or_else(|| format!("{method} was to be answered {outcome}"));
     }
+    if let Do::NeverAnswered(method, outcome) = deed {
+        let nas = state.nas.lock();
+        let mut asked = nas.requests().iter().filter(|request| request.method == *method);
+        return match asked.find(|request| request.outcome == *outcome) {
+            Some(met) => Err(format!("{method} was answered {outcome} at {}", met.at)),
+            None => Ok(()),
+        };
+    }
+    if let Do::Entries(kind, wanted) = deed {
+        let nas = state.nas.lock();
+        let count = nas.ledger().iter().filter(|effect| effect.kind == *kind).count();
+        return (count == *wanted)
+            .then_some(())
+            .ok_or_else(|| format!("{count} entries of {kind:?} where {wanted} were to be"));
+    }
     let now = state.api.now();
     let task = now.tasks.values().next();
     let (reason, conditions) = match deed {
@@ -308,7 +330,9 @@ fn carry_out(world: &Arc<World>, deed: &Do) {
             world.lock().api.edit_secret(keys);
         }
         Do::Nas(control) => world.control(control.clone()),
-        Do::See(_) | Do::SeeServer(_) | Do::Answered(..) => return,
+        Do::See(_) | Do::SeeServer(_) | Do::Answered(..) | Do::NeverAnswered(..) | Do::Entries(..) => {
+            return;
+        }
     }
     world.wake();
 }

@@ -27,6 +27,10 @@ pub enum Do {
     SeeServer(Reason),
     /// Where nothing goes wrong, the NAS has answered this method so by then.
     Answered(&'static str, &'static str),
+    /// Where nothing goes wrong, the NAS has not answered this method so until then.
+    NeverAnswered(&'static str, &'static str),
+    /// Where nothing goes wrong, the ledger has so many entries of this kind then.
+    Entries(&'static str, usize),
 }
 
 /// One story.

@@ -54,6 +54,8 @@ pub struct State {
     lags_until: [Option<Instant>; PROCESSES],
     disturbed_until: Option<Instant>,
     identities: u64,
+    /// Whether the NAS asks for codes that its clock makes.
+    pub has_codes_by_time: bool,
     /// Lives that each process has had.
     lives: [u64; PROCESSES],
     /// What happened, where somebody wants to read it.
@@ -114,6 +116,7 @@ impl World {
             lags_until: [None; PROCESSES],
             disturbed_until: None,
             identities: 0,
+            has_codes_by_time: false,
             lives: [0; PROCESSES],
             trace: traced.then(Vec::new),
         };
@@ -193,7 +196,13 @@ impl World {
                 state.disturbed_until = state.disturbed_until.max(Some(over));
             }
             Some(Fault::Reboot) => self.control(Control::Reboot),
-            Some(Fault::ClockJump) => self.control(Control::Clock { offset_seconds: 7200 }),
+            Some(Fault::ClockJump) => {
+                self.control(Control::Clock { offset_seconds: 7200 });
+                if self.lock().has_codes_by_time {
+                    // No code fits until somebody sets the clock right.
+                    self.later(600, Control::Clock { offset_seconds: 0 });
+                }
+            }
             Some(Fault::Upgrade | Fault::PackageStopped) => {
                 let state = if fault == Some(Fault::Upgrade) {
                     PackageState::Upgrading

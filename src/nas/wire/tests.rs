@@ -291,14 +291,9 @@ fn errors_in_every_form() {
             r#"{"error":{"code":403,"errors":[1]},"success":false,"data":[]}"#,
             Fault::Code(403),
         ),
-        (
-            r#"{"success":false}"#,
-            Fault::Unexpected("an error without a code"),
-        ),
-        (
-            r#"{"success":false,"error":[101]}"#,
-            Fault::Unexpected("an error without a code"),
-        ),
+        (r#"{"success":false}"#, Fault::Code(NO_CODE)),
+        (r#"{"success":false,"error":null}"#, Fault::Code(NO_CODE)),
+        (r#"{"success":false,"error":[101]}"#, Fault::Code(NO_CODE)),
         ("[true]", Fault::Unexpected("no JSON object")),
         (
             "  <!DOCTYPE html>",

@@ -119,6 +119,8 @@ pub fn said(answer: &Value) -> Said {
     match (fields.get("success"), code) {
         (Some(Value::Bool(true)), None) => Said::Success(object(fields.get("data"))),
         (Some(Value::Bool(false)), Some(code)) => Said::Code(code),
+        // A refusal without a code that can be read.
+        (Some(Value::Bool(false)), None) => Said::Code(0),
         _ => Said::Nothing,
     }
 }

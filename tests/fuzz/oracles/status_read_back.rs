@@ -6,8 +6,8 @@
 //!
 //! - a status that cannot be read makes an object that is not judged at all;
 //! - an intent that is there is seen, or the object cannot be read: it is never lost on the way;
-//! - a found intent is not called again: whatever is called then carries a new identity, is no call of the same action,
-//!   and answers none of the triggers that the found one answers;
+//! - a found intent is not called again: whatever is called then carries a new identity, is no call of the same action
+//!   on the same task (another identity is another task, also under the same number), and answers none of the triggers that the found one answers;
 //! - a token whose receipt is final is not accepted again. (One that is `Accepted` without intent and run is due again by
 //!   design: so a refusal that passes leaves it.)
 
@@ -98,7 +98,7 @@ pub fn judge(spec: &Value, status: &Value) {
 fn not_again(found: &Intent, call: &Intent, status: &Value) {
     assert!(call.id == NEW_ID, "a found call is sent: {call:?}\n{status}");
     assert!(
-        call.action != found.action,
+        call.action != found.action || call.unique_key != found.unique_key,
         "a found call is repeated: {call:?}\n{status}"
     );
     for trigger in &found.triggers {

@@ -64,7 +64,7 @@ fn without_secrets(value: Value, texts: u8) -> Value {
             .collect(),
         Value::Object(fields) => {
             let is_named = fields.get("name").and_then(Value::as_str).is_some_and(is_secret);
-            let names = |name: &str| !is_secret(name) && !(is_named && name == "value");
+            let names = |name: &str| !(is_secret(name) || is_named && name == "value");
             fields
                 .into_iter()
                 .filter(|(name, _)| names(name))

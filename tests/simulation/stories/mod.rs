@@ -4,6 +4,7 @@
 mod backups;
 mod cancels;
 mod clocks;
+mod factors;
 mod identities;
 mod lists;
 mod logins;
@@ -12,7 +13,10 @@ mod replies;
 mod results;
 mod rows;
 mod sessions;
+mod shapes;
+mod switches;
 mod tokens;
+mod visible;
 
 use abb_operator::{
     api::{BackupTask, CancelSpec},
@@ -21,6 +25,8 @@ use abb_operator::{
 use serde_json::json;
 
 use super::scenarios::{Do, Scenario, nas, story};
+#[allow(unused_imports, reason = "the test's")]
+pub use factors::{reseeded, with_seed};
 
 const TASKS: &str = "SYNO.ActiveBackup.Task";
 const OVERVIEW: &str = "SYNO.ActiveBackup.Overview";
@@ -63,6 +69,16 @@ pub fn all() -> Vec<Scenario> {
     list.extend(clocks::jumps(&token));
     list.extend(clocks::reboots(&token));
     list.extend(logins::logins(&token));
+    list.extend(factors::codes(&token));
+    list.extend(factors::seeds(&token));
+    list.extend(shapes::refusals(&token));
+    list.extend(shapes::rows(&token));
+    list.extend(switches::sessions(&token));
+    list.extend(switches::rights(&token));
+    list.extend(switches::upgrades(&token));
+    list.extend(switches::catalogues(&token));
+    list.extend(visible::deletions(&token));
+    list.extend(visible::late(&token));
     list
 }
 
