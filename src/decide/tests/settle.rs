@@ -256,6 +256,30 @@ fn absence_after_an_unknown_answer() {
             ..waiting()
         },
         Case {
+            name: "a status that lost the receipt of the call's token: it was asked for all the same",
+            object: asked().status(|status| status.receipts = None),
+            nas: Some(with_queue(row(), Queue::Unreadable)),
+            knowledge: unreadable_since(-60, unknown(-120, Some(-80))),
+            intent: false,
+            reason: Reason::OutcomeUnknown,
+            state: State::Idle,
+            request: Some(("a", OutcomeUnknown)),
+            ..waiting()
+        },
+        Case {
+            name: "an accepted token that the call does not name: this may have been its call",
+            object: asked().status(|status| {
+                status.intent.as_mut().unwrap().triggers[0].token = Some("x".to_owned());
+            }),
+            nas: Some(with_queue(row(), Queue::Unreadable)),
+            knowledge: unreadable_since(-60, unknown(-120, Some(-80))),
+            intent: false,
+            reason: Reason::OutcomeUnknown,
+            state: State::Idle,
+            request: Some(("a", OutcomeUnknown)),
+            ..waiting()
+        },
+        Case {
             name: "a history that cannot be read is given as long again",
             nas: Some(lists(ended(deletion(12)))),
             knowledge: Knowledge {
