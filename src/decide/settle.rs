@@ -11,7 +11,7 @@ use crate::{
         status_time,
     },
     nas::{Context, Meaning, log_type},
-    observe::{Answered, Call, Doing, Queue, Reach},
+    observe::{Answered, Bound, Call, Doing, Queue, Reach},
 };
 
 impl Draft<'_> {
@@ -19,7 +19,14 @@ impl Draft<'_> {
     pub(super) fn settle(&mut self) -> Option<Standing> {
         let intent = self.status.intent.clone()?;
         if self.is_other_nas(&intent) {
-            return self.give_up(&intent, "another NAS answers under the server's address");
+            let why = "another NAS answers under the server's address";
+            let is_bound = matches!(self.observed.bound, Bound::To(_));
+            // What binds the object says that it is this NAS. One of the two is damaged: nothing is destroyed on either.
+            return if intent.action == IntentAction::Remove && is_bound {
+                self.stuck_removal(&intent, why)
+            } else {
+                self.give_up(&intent, why)
+            };
         }
         // Invariant: without knowledge of our own call nothing is sent on an intent; it was found.
         let call = self

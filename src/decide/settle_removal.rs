@@ -80,7 +80,7 @@ impl Draft<'_> {
     }
 
     /// A `remove` that may still be working is never sent again: its intent stays while the object asks for it.
-    fn stuck_removal(&mut self, intent: &Intent, why: &str) -> Option<Standing> {
+    pub(super) fn stuck_removal(&mut self, intent: &Intent, why: &str) -> Option<Standing> {
         if !self.wants_removal() {
             return self.give_up(intent, why);
         }

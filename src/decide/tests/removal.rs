@@ -564,6 +564,14 @@ fn a_remove_that_may_be_working_is_never_sent_again() {
             ..held(Reason::Reconciled)
         },
         Case {
+            name: "a call that names another NAS than the binding does: the intent stays, nothing is sent",
+            object: asked().status(|status| {
+                status.intent.as_mut().unwrap().nas_serial = Some("S2".to_owned());
+            }),
+            reason: Reason::OutcomeUnknown,
+            ..working(answered(Answered::Applied))
+        },
+        Case {
             name: "another NAS under the address: the intent is over, nothing is sent",
             object: asked(),
             server: ServerFacts {
