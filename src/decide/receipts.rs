@@ -115,6 +115,24 @@ impl Draft<'_> {
         }
     }
 
+    /// Answers those of the tokens that are asked for now as not to be found out, also where a damaged status shows the
+    /// receipt of another.
+    pub(super) fn answer_asked(&mut self, triggers: &[TriggerRef]) {
+        let (request, annotation) = self.tokens();
+        for (kind, asked) in [
+            (TriggerKind::Request, request),
+            (TriggerKind::RequestAnnotation, annotation),
+        ] {
+            let named = |trigger: &&TriggerRef| trigger.kind == kind && trigger.token == asked;
+            if let Some(token) = asked
+                .as_ref()
+                .filter(|_| triggers.iter().any(|trigger| named(&trigger)))
+            {
+                self.finish_token(kind, token, ReceiptOutcome::OutcomeUnknown, None);
+            }
+        }
+    }
+
     /// Answers the tokens that were accepted and have no end yet.
     pub(super) fn answer_accepted(&mut self, outcome: ReceiptOutcome) {
         let now = self.now;

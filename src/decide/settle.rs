@@ -297,6 +297,7 @@ impl Draft<'_> {
         self.status.intent = None;
         self.answer(&intent.triggers, ReceiptOutcome::OutcomeUnknown, None);
         if intent.action == IntentAction::Backup {
+            self.answer_asked(&intent.triggers);
             self.status.unsettled = Some(intent.id.clone());
             self.answer_slots(&intent.triggers);
             // A token that was accepted and stands neither in the intent nor in a run is of a status that contradicts
