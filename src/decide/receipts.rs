@@ -116,18 +116,18 @@ impl Draft<'_> {
     }
 
     /// Answers those of the tokens that are asked for now as not to be found out, also where a damaged status shows the
-    /// receipt of another.
+    /// receipt of another. A call that names nothing, which none is recorded as, may have been for all of them.
     pub(super) fn answer_asked(&mut self, triggers: &[TriggerRef]) {
         let (request, annotation) = self.tokens();
         for (kind, asked) in [
             (TriggerKind::Request, request),
             (TriggerKind::RequestAnnotation, annotation),
         ] {
-            let named = |trigger: &&TriggerRef| trigger.kind == kind && trigger.token == asked;
-            if let Some(token) = asked
-                .as_ref()
-                .filter(|_| triggers.iter().any(|trigger| named(&trigger)))
-            {
+            let is_named = triggers.is_empty()
+                || triggers
+                    .iter()
+                    .any(|trigger| trigger.kind == kind && trigger.token == asked);
+            if let Some(token) = asked.as_ref().filter(|_| is_named) {
                 self.finish_token(kind, token, ReceiptOutcome::OutcomeUnknown, None);
             }
         }

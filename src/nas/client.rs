@@ -342,10 +342,10 @@ impl Client {
         };
         let is_over = session.is_over(call, code, opened_for_this);
         // The next read that may log in meets the same answer.
-        if self.never_logs_in
-            || !is_over
-            || (may_mean_session(code) && !self.shared.sessions.may_renew_for_105())
-        {
+        if self.never_logs_in || !is_over {
+            return Err(Error::from_code(call, code));
+        }
+        if may_mean_session(code) && !session.was_allowed(call) && !self.shared.sessions.renew_for_105() {
             return Err(Error::from_code(call, code));
         }
         self.shared.sessions.drop_session(&session, code);

@@ -29,8 +29,7 @@ pub(super) struct Session {
 /// harms nobody.
 const RIGHTS_HOLD: Duration = Duration::from_secs(3600);
 
-/// Sessions that are given up because of one within that time, at most: a NAS may be restarted a few times in an hour, and
-/// an account that may do a thing to one task and not to another must not log in at every read.
+/// Sessions that are given up within that time because of one to a call they were never allowed, at most.
 const MOST_RENEWALS: usize = 3;
 
 /// Whether a code may be about the session as well as about rights: 105, and none at all.
@@ -69,6 +68,10 @@ impl Session {
 
     pub(super) fn note_allowed(&self, call: Call) {
         lock(&self.facts).allowed.insert(call);
+    }
+
+    pub(super) fn was_allowed(&self, call: Call) -> bool {
+        lock(&self.facts).allowed.contains(&call)
     }
 
     pub(super) fn permission_is_final(&self) -> bool {
@@ -168,18 +171,19 @@ impl Sessions {
         {
             state.current = None;
             state.dropped_for_105 = may_mean_session(code);
-            if may_mean_session(code) {
-                state.renewed_for_105.push(Instant::now());
-            }
         }
     }
 
-    /// Whether another login because of an error 105 is no loop. A NAS that was restarted answers it once; an account
+    /// Whether another login because of an error 105 is no loop, for a call that the session was never allowed: an account
     /// without a right answers it again and again, whatever else opened sessions in between.
-    pub(super) fn may_renew_for_105(&self) -> bool {
+    pub(super) fn renew_for_105(&self) -> bool {
         let mut state = lock(&self.state);
         state.renewed_for_105.retain(|at| at.elapsed() < RIGHTS_HOLD);
-        state.renewed_for_105.len() < MOST_RENEWALS
+        if state.renewed_for_105.len() >= MOST_RENEWALS {
+            return false;
+        }
+        state.renewed_for_105.push(Instant::now());
+        true
     }
 
     /// Takes the session away for a logout.

@@ -20,6 +20,9 @@ use super::{
 /// Violations after which nothing new is learnt.
 const ENOUGH: usize = 20;
 
+/// Runs that there are at least, however slow the machine is.
+const LEAST: usize = 200;
+
 /// How much of it.
 #[derive(Clone, Copy)]
 #[allow(dead_code, reason = "the test and the whole use one each")]
@@ -51,7 +54,7 @@ impl Report {
     /// Fails with the trace of the first violation.
     pub fn assert(&self) {
         let Some((scenario, plan, violation)) = self.violations.first() else {
-            assert!(self.runs > 100, "only {} runs", self.runs);
+            assert!(self.runs >= LEAST, "only {} runs", self.runs);
             return;
         };
         panic!(
@@ -185,7 +188,6 @@ fn plans(draws: u64, seed: u64) -> (Vec<(usize, Plan)>, usize) {
 
 /// Runs them on two threads.
 pub fn sweep(size: Size, seed: u64) -> Report {
-    let begun = Instant::now();
     let (draws, limit) = match size {
         Size::Whole(draws) => (draws, Duration::MAX),
         Size::Within(limit) => (1, limit),
@@ -194,6 +196,7 @@ pub fn sweep(size: Size, seed: u64) -> Report {
     if matches!(size, Size::Within(_)) {
         shuffle(&mut plans, seed);
     }
+    let begun = Instant::now();
     let next = AtomicUsize::new(0);
     let report = Mutex::new(Report::default());
     std::thread::scope(|scope| {
@@ -205,8 +208,12 @@ pub fn sweep(size: Size, seed: u64) -> Report {
                     let Some((index, plan)) = plans.get(place) else {
                         return;
                     };
-                    let is_hopeless = report.lock().unwrap().violations.len() >= ENOUGH;
-                    if begun.elapsed() > limit || is_hopeless {
+                    let (runs, violations) = {
+                        let report = report.lock().unwrap();
+                        (report.runs, report.violations.len())
+                    };
+                    // A busy machine is given the time for the least that says something.
+                    if violations >= ENOUGH || (begun.elapsed() > limit && runs >= LEAST) {
                         return;
                     }
                     let outcome = run(&scenarios[*index], plan, false);

@@ -267,6 +267,20 @@ fn absence_after_an_unknown_answer() {
             ..waiting()
         },
         Case {
+            name: "a call that names nothing, in a status without receipts: it may have been for the token",
+            object: asked().status(|status| {
+                status.receipts = None;
+                status.intent.as_mut().unwrap().triggers.clear();
+            }),
+            nas: Some(with_queue(row(), Queue::Unreadable)),
+            knowledge: unreadable_since(-60, unknown(-120, Some(-80))),
+            intent: false,
+            reason: Reason::OutcomeUnknown,
+            state: State::Idle,
+            request: Some(("a", OutcomeUnknown)),
+            ..waiting()
+        },
+        Case {
             name: "a status with the receipt of another token: the call named the one that is asked for",
             object: asked().receipt("b", Accepted),
             nas: Some(with_queue(row(), Queue::Unreadable)),

@@ -8,6 +8,7 @@
 //! - an intent that is there is seen, or the object cannot be read: it is never lost on the way;
 //! - a found intent is not called again: whatever is called then carries a new identity, is no call of the same action
 //!   on the same task (another identity is another task, also under the same number), and answers none of the triggers that the found one answers;
+//! - but a token that neither the found call nor a receipt names is a new one, and may be asked for;
 //! - a token whose receipt is final is not accepted again. (One that is `Accepted` without intent and run is due again by
 //!   design: so a refusal that passes leaves it.)
 
@@ -98,7 +99,7 @@ pub fn judge(spec: &Value, status: &Value) {
 fn not_again(found: &Intent, call: &Intent, status: &Value) {
     assert!(call.id == NEW_ID, "a found call is sent: {call:?}\n{status}");
     assert!(
-        call.action != found.action || call.unique_key != found.unique_key,
+        call.action != found.action || call.unique_key != found.unique_key || is_new(found, call, status),
         "a found call is repeated: {call:?}\n{status}"
     );
     for trigger in &found.triggers {
@@ -107,6 +108,21 @@ fn not_again(found: &Intent, call: &Intent, status: &Value) {
             "a trigger is answered twice: {trigger:?}\n{status}"
         );
     }
+}
+
+/// Whether the call is for tokens that neither the found call nor a receipt names: new ones, which may move an object.
+fn is_new(found: &Intent, call: &Intent, status: &Value) -> bool {
+    let receipted = |token: &str| {
+        ["request", "requestAnnotation"]
+            .iter()
+            .any(|slot| status["receipts"][slot]["token"] == token)
+    };
+    !found.triggers.is_empty()
+        && !call.triggers.is_empty()
+        && call.triggers.iter().all(|trigger| {
+            trigger.token.as_deref().is_some_and(|token| !receipted(token))
+                && !found.triggers.contains(trigger)
+        })
 }
 
 fn answers(call: &Intent, kind: TriggerKind, token: &str) -> bool {
