@@ -2,30 +2,6 @@
 
 use std::process::ExitCode;
 
-use abb_operator::{cli, config::Cli};
-use clap::{Parser, error::ErrorKind};
-
-/// Bad usage or input (contract, "Exit codes").
-const BAD_USAGE: u8 = 3;
-
 fn main() -> ExitCode {
-    let arguments = match Cli::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            // Nothing can be done about a closed standard error.
-            let _ = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => ExitCode::from(BAD_USAGE),
-            };
-        }
-    };
-    abb_operator::install_crypto();
-    match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(cli::run(arguments)),
-        Err(error) => {
-            eprintln!("error: failed to start: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    abb_operator::cli::start(abb_operator::cli::run)
 }

@@ -12,6 +12,8 @@ mod simulate;
 
 use std::process::ExitCode;
 
+use clap::{Parser, error::ErrorKind};
+
 use crate::config::{Cli, Command, Plugin};
 
 /// Bad usage or input (contract, "Exit codes").
@@ -52,6 +54,30 @@ impl Failure {
             source = cause.source();
         }
         Self::new(text)
+    }
+}
+
+/// A whole program: reads its arguments, runs what they say, and ends with the exit code of the contract.
+#[must_use]
+pub fn start<P: Parser, F: Future<Output = ExitCode>>(run: impl FnOnce(P) -> F) -> ExitCode {
+    let arguments = match P::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing can be done about a closed standard error.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(BAD_USAGE),
+            };
+        }
+    };
+    crate::install_crypto();
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => {
+            eprintln!("error: failed to start: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -133,35 +133,34 @@ impl Draft<'_> {
         }
     }
 
-    /// Answers the tokens that were accepted and have no end yet.
+    /// Answers the request tokens that were accepted and have no end yet.
     pub(super) fn answer_accepted(&mut self, outcome: ReceiptOutcome) {
         let now = self.now;
-        let Some(receipts) = &mut self.status.receipts else {
-            return;
-        };
-        for receipt in [&mut receipts.request, &mut receipts.request_annotation]
-            .into_iter()
-            .flatten()
-        {
-            if receipt.outcome == ReceiptOutcome::Accepted {
-                finish_receipt(receipt, outcome, None, now);
-            }
+        if let Some(receipts) = &mut self.status.receipts {
+            let requests = [&mut receipts.request, &mut receipts.request_annotation];
+            finish_accepted(requests, outcome, None, now);
         }
     }
 
     /// Answers the cancel tokens that are on their way.
     pub(super) fn answer_cancel(&mut self, outcome: ReceiptOutcome, result: Option<i64>) {
         let now = self.now;
-        let Some(receipts) = &mut self.status.receipts else {
-            return;
-        };
-        for receipt in [&mut receipts.cancel, &mut receipts.cancel_annotation]
-            .into_iter()
-            .flatten()
-        {
-            if receipt.outcome == ReceiptOutcome::Accepted {
-                finish_receipt(receipt, outcome, result, now);
-            }
+        if let Some(receipts) = &mut self.status.receipts {
+            let cancels = [&mut receipts.cancel, &mut receipts.cancel_annotation];
+            finish_accepted(cancels, outcome, result, now);
+        }
+    }
+}
+
+fn finish_accepted(
+    receipts: [&mut Option<Receipt>; 2],
+    outcome: ReceiptOutcome,
+    result: Option<i64>,
+    now: Timestamp,
+) {
+    for receipt in receipts.into_iter().flatten() {
+        if receipt.outcome == ReceiptOutcome::Accepted {
+            finish_receipt(receipt, outcome, result, now);
         }
     }
 }

@@ -489,6 +489,19 @@ impl Meaning {
         )
     }
 
+    /// Whether it says that this account, or this machine, cannot be asked such a thing at all. Any other refusal may pass.
+    #[must_use]
+    pub fn is_unavailable(self) -> bool {
+        matches!(
+            self,
+            Self::PermissionDenied
+                | Self::ApplicationDenied
+                | Self::ApiMissing
+                | Self::MethodMissing
+                | Self::VersionUnsupported
+        )
+    }
+
     /// Whether the refusal goes away by itself: 1104, 1105, 5001, 1006, 1007, and 102 while the package is stopped.
     #[must_use]
     pub fn is_passing_refusal(self) -> bool {

@@ -197,15 +197,7 @@ impl Error {
         let (Self::PermissionDenied { call, code } | Self::Refused { call, code }) = self else {
             return false;
         };
-        call.context() != Context::Login
-            && matches!(
-                Meaning::of(*code, call.context()),
-                Meaning::PermissionDenied
-                    | Meaning::ApplicationDenied
-                    | Meaning::ApiMissing
-                    | Meaning::MethodMissing
-                    | Meaning::VersionUnsupported
-            )
+        call.context() != Context::Login && Meaning::of(*code, call.context()).is_unavailable()
     }
 
     /// One word for metrics and for conditions.

@@ -13,6 +13,7 @@ use super::records::{Package, Part};
 use super::request::ListResults;
 use super::request::siblings::LOG;
 use super::request::tasks::Extra;
+use super::wire;
 
 /// The id of the package (dsm-api-facts 4).
 const PACKAGE_ID: &str = "ActiveBackup";
@@ -133,41 +134,19 @@ fn judge(parts: &[Part]) -> Capabilities {
                     found.package_status = package.status;
                 }
             }
-            Err(code) if says_no(*code) => found.unavailable.push((capability, *code)),
+            Err(code) if Meaning::of(*code, Context::ActiveBackup).is_unavailable() => {
+                found.unavailable.push((capability, *code));
+            }
             Err(code) => found.untold.push((capability, *code)),
         }
     }
     found
 }
 
-/// Whether a code says that this account, or this machine, cannot be asked such a thing. Any other may pass.
-fn says_no(code: i64) -> bool {
-    matches!(
-        Meaning::of(code, Context::ActiveBackup),
-        Meaning::PermissionDenied
-            | Meaning::ApplicationDenied
-            | Meaning::ApiMissing
-            | Meaning::MethodMissing
-            | Meaning::VersionUnsupported
-    )
-}
-
 /// Active Backup's row in the list of packages.
 fn active_backup(data: &Value) -> Option<Package> {
-    let row = data
-        .get("packages")?
-        .as_array()?
-        .iter()
-        .find(|row| row.get("id").and_then(Value::as_str) == Some(PACKAGE_ID))?;
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let nested = row
-        .get("additional")
-        .and_then(|additional| additional.get("status"));
-    Some(Package {
-        id: PACKAGE_ID.to_owned(),
-        version: text(row.get("version")),
-        status: text(nested.or(row.get("status"))),
-    })
+    let packages = wire::packages(data).ok()?;
+    packages.into_iter().find(|package| package.id == PACKAGE_ID)
 }
 
 #[cfg(test)]

@@ -211,7 +211,7 @@ pub struct ListResults {
 
 impl ListResults {
     pub(super) fn request(&self) -> Request {
-        Request::new("SYNO.ActiveBackup.Log", 1, "list_result")
+        Request::new(siblings::LOG, 1, "list_result")
             .optional("task_id", self.task_id)
             .optional("filter", self.filter())
             .optional("offset", self.offset)
@@ -307,12 +307,12 @@ pub(super) fn list_with_device() -> Request {
 }
 
 pub(super) fn list_versions(task: TaskId) -> Request {
-    Request::new("SYNO.ActiveBackup.Version", 1, "list").plain("task_id", task.to_string())
+    Request::new(siblings::VERSION, 1, "list").plain("task_id", task.to_string())
 }
 
 /// Rows of the log of one task, not older than a second of the NAS's clock.
 pub(super) fn list_log(task: TaskId, from_timestamp: i64, limit: u64) -> Request {
-    Request::new("SYNO.ActiveBackup.Log", 1, "list_log")
+    Request::new(siblings::LOG, 1, "list_log")
         .plain("task_id", task.to_string())
         .plain("filter", format!("{{\"from_timestamp\":{from_timestamp}}}"))
         .plain("offset", "0".to_owned())
@@ -320,7 +320,7 @@ pub(super) fn list_log(task: TaskId, from_timestamp: i64, limit: u64) -> Request
 }
 
 pub(super) fn list_activity() -> Request {
-    Request::new("SYNO.ActiveBackup.Overview", 1, "list_activity")
+    Request::new(siblings::OVERVIEW, 1, "list_activity")
 }
 
 pub(super) fn dsm_info() -> Request {

@@ -75,7 +75,11 @@ impl Session {
     }
 
     pub(super) fn permission_is_final(&self) -> bool {
-        lock(&self.facts).permission_is_final && self.opened.elapsed() < RIGHTS_HOLD
+        self.holds(&lock(&self.facts))
+    }
+
+    fn holds(&self, facts: &Facts) -> bool {
+        facts.permission_is_final && self.opened.elapsed() < RIGHTS_HOLD
     }
 
     /// Whether `code` says that this session is over and another login may help. `opened_for_this` is true where this
@@ -89,8 +93,7 @@ impl Session {
         }
         let mut facts = lock(&self.facts);
         facts.permission_is_final |= opened_for_this;
-        let holds = facts.permission_is_final && self.opened.elapsed() < RIGHTS_HOLD;
-        !holds || facts.allowed.contains(&call)
+        !self.holds(&facts) || facts.allowed.contains(&call)
     }
 }
 

@@ -16,7 +16,7 @@ use super::model::{
 };
 use super::visible::Visible;
 pub use open::{
-    compound, detail_list, device_list, open_task_list, package_list, setting_list, transfer_list,
+    compound, detail_list, device_list, open_task_list, package_list, packages, setting_list, transfer_list,
 };
 use rows::{ActivityRow, DeviceTaskRow, LogPart, ResultPart, TaskRow, VersionRow};
 

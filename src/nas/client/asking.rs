@@ -11,10 +11,10 @@ use super::{Client, ENTRY, Error, Read, armed, wire};
 use crate::nas::answer::Answer;
 use crate::nas::armed::Armed;
 use crate::nas::call::Invocation;
-use crate::nas::model::{Task, TaskId};
+use crate::nas::model::Task;
 use crate::nas::records::{DetailRow, DeviceRecord, OpenList, Package, Part, Setting, Transfer};
 use crate::nas::request::siblings::{self, ListDevices, ListResultDetail, ListTransfers};
-use crate::nas::request::{self, ListTasks, Request};
+use crate::nas::request::{ListTasks, Request};
 use crate::nas::visible::Value;
 
 impl Client {
@@ -93,22 +93,6 @@ impl Client {
     pub async fn list_packages(&self) -> Result<Read<Vec<Package>>, Error> {
         let after = self.shared.endpoint.request_timeout;
         self.read(&siblings::list_packages(), after, wire::package_list)
-            .await
-    }
-
-    /// A name for a new task of this kind, in whatever shape the NAS answers.
-    pub async fn default_task_name(&self, backup_type: i64) -> Result<Read<Option<Value>>, Error> {
-        let parameters = crate::nas::DefaultTaskName {
-            backup_type,
-            extra: crate::nas::Extra::new(),
-        };
-        self.ask(&Invocation::default_task_name(&parameters)).await
-    }
-
-    /// The versions of a task with every field.
-    pub async fn versions_openly(&self, task: TaskId) -> Result<Read<Option<Value>>, Error> {
-        let after = self.shared.endpoint.request_timeout;
-        self.read(&request::list_versions(task), after, wire::visible)
             .await
     }
 

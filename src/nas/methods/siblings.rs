@@ -3,6 +3,7 @@
 use super::Confidence::{Code, Documented, Inferred};
 use super::{Confidence, Effect, Kind, Method, Parameter, optional, required};
 use crate::nas::error::Call;
+use crate::nas::request::siblings::{COMPOUND, DEVICE, LOG, OVERVIEW, PACKAGE, SETTING, VERSION};
 
 const fn reads(
     call: Call,
@@ -27,10 +28,6 @@ const fn reads(
 const fn call(api: &'static str, method: &'static str) -> Call {
     Call { api, method }
 }
-
-const LOG: &str = "SYNO.ActiveBackup.Log";
-const OVERVIEW: &str = "SYNO.ActiveBackup.Overview";
-const VERSION: &str = "SYNO.ActiveBackup.Version";
 
 pub(super) const METHODS: &[Method] = &[
     reads(
@@ -114,7 +111,7 @@ pub(super) const METHODS: &[Method] = &[
         ],
     },
     reads(
-        call("SYNO.ActiveBackup.Device", "list"),
+        call(DEVICE, "list"),
         1,
         ("4", Documented),
         "devices, total, total_devices_of_backup_type",
@@ -127,7 +124,7 @@ pub(super) const METHODS: &[Method] = &[
         ],
     ),
     reads(
-        call("SYNO.ActiveBackup.Setting", "list"),
+        call(SETTING, "list"),
         1,
         ("4", Documented),
         "settings by name, every value a string; cert_info, cert_use_package",
@@ -143,7 +140,7 @@ pub(super) const METHODS: &[Method] = &[
         &[],
     ),
     reads(
-        call("SYNO.Core.Package", "list"),
+        call(PACKAGE, "list"),
         2,
         ("4", Documented),
         "packages with version and state",
@@ -165,7 +162,7 @@ pub(super) const METHODS: &[Method] = &[
         &[optional("query", Kind::Text, "1.1", Code, "api_info")],
     ),
     Method {
-        call: call("SYNO.Entry.Request", "request"),
+        call: call(COMPOUND, "request"),
         version: 1,
         // A part can be any call.
         effect: Effect::Changes,

@@ -301,17 +301,29 @@ fn collect_transfers(tree: Value, list: &mut OpenList<Transfer>) {
     }
 }
 
+#[derive(Deserialize)]
+struct PackagesData {
+    #[serde(default)]
+    packages: Rows<PackagePart>,
+    #[serde(default)]
+    total: Scalar,
+}
+
+impl PackagesData {
+    fn listed(self) -> Result<Vec<Package>, Fault> {
+        listed(self.packages, &self.total, "no list of packages").map(|list| list.values)
+    }
+}
+
 /// The answer of `SYNO.Core.Package` `list`.
 pub fn package_list(body: &[u8]) -> Result<Vec<Package>, Fault> {
-    #[derive(Deserialize)]
-    struct Data {
-        #[serde(default)]
-        packages: Rows<PackagePart>,
-        #[serde(default)]
-        total: Scalar,
-    }
-    let Data { packages, total } = data(body)?;
-    listed(packages, &total, "no list of packages").map(|list| list.values)
+    data::<PackagesData>(body)?.listed()
+}
+
+/// The same from the data of a part of a compound answer.
+pub fn packages(data: &Value) -> Result<Vec<Package>, Fault> {
+    let data = PackagesData::deserialize(data).map_err(|_| Fault::Unexpected("no list of packages"))?;
+    data.listed()
 }
 
 /// The answer of `SYNO.Entry.Request` `request` to `asked` parts, in their order.
