@@ -10,11 +10,12 @@
     reason = "each test file uses a part of the harness"
 )]
 
-mod binaries;
+pub mod binaries;
 mod certificates;
 mod cluster;
 mod control_plane;
 mod eventually;
+mod go;
 mod namespace;
 mod operator;
 mod process;

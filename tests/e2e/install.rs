@@ -1,0 +1,1 @@
+//! Helm: install, upgrade, rollback, uninstall, on a cluster with the strictest policies.

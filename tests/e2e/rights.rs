@@ -1,0 +1,1 @@
+//! The rights of the chart are those that are used.

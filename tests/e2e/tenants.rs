@@ -1,0 +1,1 @@
+//! Two tenants: nobody reaches another namespace by any field.

@@ -1,0 +1,1 @@
+//! A new user's walk through the documentation, command by command.

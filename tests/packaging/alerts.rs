@@ -1,0 +1,1 @@
+//! The alert rules, each firing and not firing, by promtool.

@@ -1,0 +1,1 @@
+//! What the chart renders, what its schema refuses.

@@ -1,0 +1,1 @@
+//! The dashboard speaks of metrics that exist.

@@ -1,0 +1,1 @@
+//! The container image: one static binary that finds names, zones and roots.

@@ -1,0 +1,1 @@
+//! The plain manifests are those of the chart.
