@@ -16,3 +16,5 @@ mod dashboard;
 mod docs;
 mod image;
 mod manifests;
+mod metrics;
+mod observed;
