@@ -339,3 +339,132 @@ fn answer(query: &[u8], known: &[String]) -> (String, Vec<u8>) {
     }
     (name, answer)
 }
+
+// Files that have to agree.
+
+#[test]
+fn the_containerfile_runs_and_downloads_nothing() {
+    let text = read("Containerfile");
+    let instructions: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()))
+        .collect();
+    let count = |name: &str| {
+        let is_it = |line: &&&str| line.split(' ').next() == Some(name);
+        instructions.iter().filter(is_it).count()
+    };
+    for absent in ["RUN", "ADD", "SHELL", "VOLUME", "EXPOSE"] {
+        assert_eq!(count(absent), 0, "{absent}");
+    }
+    assert_eq!(count("FROM"), 1);
+    for line in [
+        "FROM scratch",
+        &format!("USER {}", rootfs::USER),
+        "ENTRYPOINT [\"/abb-operator\"]",
+    ] {
+        assert!(instructions.contains(&line), "{line} in {instructions:?}");
+    }
+    for (label, value) in [
+        ("title", env!("CARGO_PKG_NAME")),
+        ("licenses", env!("CARGO_PKG_LICENSE")),
+        ("source", "https://github.com/abb-operator/abb-operator"),
+        ("version", "${VERSION}"),
+        ("revision", "${REVISION}"),
+    ] {
+        let label = format!("org.opencontainers.image.{label}=\"{value}\"");
+        assert!(text.contains(&label), "{label}");
+    }
+}
+
+#[test]
+fn workflows_ask_for_little_and_pin_what_they_use() {
+    for name in ["ci", "release"] {
+        let path = format!(".github/workflows/{name}.yml");
+        let text = read(&path);
+        for line in text.lines().filter(|line| line.contains("uses: ")) {
+            let used = line.split_once('@').unwrap_or_default().1;
+            let (commit, version) = used.split_once(" # v").unwrap_or_default();
+            let is_commit = commit.len() == 40 && commit.chars().all(|digit| digit.is_ascii_hexdigit());
+            assert!(
+                is_commit && !version.is_empty(),
+                "{path}: no commit with its version: {line}"
+            );
+        }
+        // The toolchain and Go have one place each, rust-toolchain.toml and go.mod.
+        for version in ["1.95", "toolchain: ", "go-version: "] {
+            assert!(
+                !text.contains(version),
+                "{path} names a version of its own: {version}"
+            );
+        }
+
+        let workflow: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(
+            workflow["permissions"],
+            serde_json::json!({}),
+            "{path}: rights for every job"
+        );
+        assert!(workflow["concurrency"]["group"].is_string(), "{path}");
+        for (name, job) in workflow["jobs"].as_object().unwrap() {
+            assert!(job["timeout-minutes"].is_u64(), "{path}: {name} may run for ever");
+            let rights = job["permissions"].as_object();
+            let rights = rights.unwrap_or_else(|| panic!("{path}: {name} does not say what it may do"));
+            let writes: BTreeSet<&str> = rights
+                .iter()
+                .filter(|(_, level)| *level == "write")
+                .map(|(right, _)| right.as_str())
+                .collect();
+            let expected: &[&str] = match name.as_str() {
+                "image" | "chart" => &["attestations", "id-token", "packages"],
+                "release" => &["attestations", "contents", "id-token"],
+                _ => &[],
+            };
+            assert_eq!(
+                writes,
+                expected.iter().copied().collect(),
+                "{path}: what {name} may write"
+            );
+            for step in job["steps"].as_array().unwrap() {
+                let checks_out = step["uses"]
+                    .as_str()
+                    .is_some_and(|used| used.starts_with("actions/checkout@"));
+                assert!(
+                    !checks_out || step["with"]["persist-credentials"] == false,
+                    "{path}: {name} keeps its token in the checkout"
+                );
+                // Text of a tag or branch put into a script is code of whoever named it.
+                let script = step["run"].as_str().unwrap_or_default();
+                assert!(
+                    !script.contains("${{"),
+                    "{path}: {name} puts an expression into a script"
+                );
+            }
+        }
+    }
+}
+
+/// What is built with must not depend on where it is built: the release compares two builds.
+#[test]
+fn what_is_shipped_is_built_by_one_script() {
+    let script = read(".ci/static");
+    for part in [
+        "--locked",
+        "--profile dist",
+        "--remap-path-prefix=",
+        "-unknown-linux-musl",
+    ] {
+        assert!(script.contains(part), "{part}");
+    }
+    let release = read(".github/workflows/release.yml");
+    assert!(
+        release.contains(".ci/static") && release.contains("diff --recursive"),
+        "{release}"
+    );
+    let deny = read("deny.toml");
+    for target in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
+        assert!(
+            deny.contains(target),
+            "cargo-deny looks at {target}, which is shipped"
+        );
+    }
+}
