@@ -16,8 +16,8 @@ use tokio::{net::UdpSocket, process::Command};
 
 use crate::rootfs::{self, Root};
 
-/// Ten mebibytes are the aim of the whole image.
-const LARGEST: u64 = 10 << 20;
+/// A little more than it has, so that it grows on purpose only. `.ci/image` has the bound of what is pulled.
+const LARGEST: u64 = 12 << 20;
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 fn repository() -> &'static Path {
@@ -405,6 +405,10 @@ fn workflows_ask_for_little_and_pin_what_they_use() {
             "{path}: rights for every job"
         );
         assert!(workflow["concurrency"]["group"].is_string(), "{path}");
+        assert_eq!(
+            workflow["defaults"]["run"]["shell"], "bash",
+            "{path}: pipes that hide a failure"
+        );
         for (name, job) in workflow["jobs"].as_object().unwrap() {
             assert!(job["timeout-minutes"].is_u64(), "{path}: {name} may run for ever");
             let rights = job["permissions"].as_object();
