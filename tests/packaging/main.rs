@@ -16,3 +16,4 @@ mod dashboard;
 mod docs;
 mod image;
 mod manifests;
+mod rootfs;
