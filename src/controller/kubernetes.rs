@@ -11,12 +11,15 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ListParams, ObjectMeta, Patch, PatchParams, PostParams},
+    api::{ListParams, ObjectMeta, Patch, PostParams},
     core::DeserializeGuard,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
-use super::cluster::{Cluster, Keys, ReadError, WriteError};
+use super::{
+    cluster::{Cluster, Keys, ReadError, WriteError},
+    swap::{parameters, swap},
+};
 use crate::{
     api::{BackupServer, BackupTask, Reason},
     status::Notice,
@@ -93,12 +96,14 @@ impl Kubernetes {
 impl Cluster for Kubernetes {
     async fn write_task_status(&self, task: &BackupTask) -> Result<BackupTask, WriteError> {
         let api = self.tasks(&namespace(task));
-        written(api.replace_status(&task.name_any(), &PostParams::default(), task)).await
+        let patch = swap(task.resource_version().as_deref(), "/status", &task.status);
+        written(api.patch_status(&task.name_any(), &parameters(), &patch)).await
     }
 
     async fn write_server_status(&self, server: &BackupServer) -> Result<BackupServer, WriteError> {
         let api = self.servers(&namespace(server));
-        written(api.replace_status(&server.name_any(), &PostParams::default(), server)).await
+        let patch = swap(server.resource_version().as_deref(), "/status", &server.status);
+        written(api.patch_status(&server.name_any(), &parameters(), &patch)).await
     }
 
     async fn write_finalizers(&self, task: &BackupTask) -> Result<BackupTask, WriteError> {
@@ -107,7 +112,7 @@ impl Cluster for Kubernetes {
             "finalizers": task.metadata.finalizers,
         }});
         let api = self.tasks(&namespace(task));
-        written(api.patch(&task.name_any(), &PatchParams::default(), &Patch::Merge(patch))).await
+        written(api.patch(&task.name_any(), &parameters(), &Patch::Merge(patch))).await
     }
 
     async fn read_task(&self, namespace: &str, name: &str) -> Result<Option<BackupTask>, ReadError> {

@@ -19,6 +19,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+use super::swap::{parameters, swap};
 use crate::act::Fence;
 
 /// How often a standby looks at most, so that a released Lease is taken over at once.
@@ -124,15 +125,7 @@ impl Election {
         if holder != self.identity && !holder.is_empty() && !expired {
             return renewal.min(LOOK);
         }
-        let next = Lease {
-            metadata: lease.metadata,
-            spec: Some(self.claim(Some(&spec))),
-        };
-        let written = timeout(
-            renewal,
-            self.api.replace(&self.name, &PostParams::default(), &next),
-        )
-        .await;
+        let written = timeout(renewal, self.write(&lease, &self.claim(Some(&spec)))).await;
         self.note(record, written, before).unwrap_or(soon)
     }
 
@@ -161,6 +154,12 @@ impl Election {
             }
             Ok(Err(_)) | Err(_) => None,
         }
+    }
+
+    /// Puts a claim into the Lease, if nobody has written to it since it was read.
+    async fn write(&self, read: &Lease, spec: &LeaseSpec) -> Result<Lease, kube::Error> {
+        let patch = swap(read.resource_version().as_deref(), "/spec", spec);
+        self.api.patch(&self.name, &parameters(), &patch).await
     }
 
     fn metadata(&self) -> ObjectMeta {
@@ -195,23 +194,19 @@ impl Election {
         if !led {
             return;
         }
-        let Ok(Ok(Some(mut lease))) = timeout(self.duration / 3, self.api.get_opt(&self.name)).await else {
+        let Ok(Ok(Some(lease))) = timeout(self.duration / 3, self.api.get_opt(&self.name)).await else {
             return;
         };
-        let Some(spec) = lease
+        let Some(mut spec) = lease
             .spec
-            .as_mut()
+            .clone()
             .filter(|s| s.holder_identity.as_deref() == Some(&self.identity))
         else {
             return;
         };
         spec.holder_identity = Some(String::new());
         spec.lease_duration_seconds = Some(1);
-        let written = timeout(
-            self.duration / 3,
-            self.api.replace(&self.name, &PostParams::default(), &lease),
-        )
-        .await;
+        let written = timeout(self.duration / 3, self.write(&lease, &spec)).await;
         tracing::info!(released = matches!(written, Ok(Ok(_))), "lease released");
     }
 }

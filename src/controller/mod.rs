@@ -14,6 +14,7 @@ mod reign;
 mod removal;
 mod report;
 pub mod store;
+mod swap;
 #[cfg(test)]
 mod tests;
 

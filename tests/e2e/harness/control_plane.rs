@@ -1,4 +1,5 @@
-//! etcd and kube-apiserver as child processes on loopback ports: files, flags, and the wait until both serve.
+//! etcd, kube-apiserver and kube-controller-manager as child processes on loopback ports: files, flags, and the wait until
+//! they serve. There is no scheduler and no kubelet: Pods are admitted and stay Pending.
 //! A start that fails because another process took a port meanwhile is tried again with other ports.
 
 use std::{
@@ -8,9 +9,11 @@ use std::{
     time::Duration,
 };
 
+use serde_json::{Value, json};
+
 use super::{
-    OPERATOR_USER, TEST_USER, binaries::Binaries, certificates::Certificates, eventually::attempt,
-    process::Process, workspace::Workspace,
+    TEST_USER, binaries::Binaries, certificates::Certificates, eventually::attempt, process::Process,
+    workspace::Workspace,
 };
 
 /// A cold start on a busy machine with one core still fits.
@@ -34,6 +37,7 @@ pub struct ControlPlane {
     pub url: String,
     pub audit_log: PathBuf,
     // Dropped in this order: the API server before its store.
+    _controller_manager: Process,
     _apiserver: Process,
     _etcd: Process,
 }
@@ -53,19 +57,43 @@ impl ControlPlane {
     }
 }
 
+/// The user that the API server's own bootstrap roles are for.
+const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
+
 /// The bearer token of a user. Fixed: the server listens on loopback only and ends with the tests.
 pub fn token(user: &str) -> String {
     format!("token-of-{user}")
 }
 
+/// A kubeconfig of a user whose token is fixed.
+pub fn kubeconfig(url: &str, authority: &Path, user: &str, namespace: &str) -> Value {
+    kubeconfig_with(url, authority, &token(user), namespace)
+}
+
+/// A kubeconfig with a bearer token and a default namespace.
+pub fn kubeconfig_with(url: &str, authority: &Path, token: &str, namespace: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": "test", "cluster": { "server": url, "certificate-authority": authority } }],
+        "users": [{ "name": "user", "user": { "token": token } }],
+        "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "user", "namespace": namespace } }],
+        "current-context": "test",
+    })
+}
+
 async fn start(binaries: &Binaries, directory: &Path) -> Result<ControlPlane, String> {
     let certificates =
         Certificates::generate().map_err(|error| format!("failed to make certificates: {error}"))?;
+    let [store_port, peer_port, api_port] =
+        free_ports().map_err(|error| format!("failed to find free ports: {error}"))?;
+    let url = format!("https://127.0.0.1:{api_port}");
     let tokens = format!(
-        "{},{TEST_USER},1,system:masters\n{},{OPERATOR_USER},2\n",
+        "{},{TEST_USER},1,system:masters\n{},{CONTROLLER_MANAGER},2\n",
         token(TEST_USER),
-        token(OPERATOR_USER)
+        token(CONTROLLER_MANAGER)
     );
+    let kubeconfig = kubeconfig(&url, &directory.join("authority.crt"), CONTROLLER_MANAGER, "default");
     let files = [
         ("authority.crt", &certificates.authority),
         ("serving.crt", &certificates.serving),
@@ -74,6 +102,7 @@ async fn start(binaries: &Binaries, directory: &Path) -> Result<ControlPlane, St
         ("service-account.pub", &certificates.service_account_public_key),
         ("tokens.csv", &tokens),
         ("audit-policy.yaml", &AUDIT_POLICY.to_owned()),
+        ("controller-manager.kubeconfig", &kubeconfig.to_string()),
     ];
     fs::create_dir_all(directory)
         .and_then(|()| {
@@ -83,8 +112,6 @@ async fn start(binaries: &Binaries, directory: &Path) -> Result<ControlPlane, St
         })
         .map_err(|error| format!("failed to write to {}: {error}", directory.display()))?;
 
-    let [store_port, peer_port, api_port] =
-        free_ports().map_err(|error| format!("failed to find free ports: {error}"))?;
     let failed = |name: &'static str| move |error| format!("failed to start {name}: {error}");
     let mut etcd = Process::start(
         &binaries.etcd(),
@@ -101,12 +128,19 @@ async fn start(binaries: &Binaries, directory: &Path) -> Result<ControlPlane, St
     )
     .map_err(failed("kube-apiserver"))?;
 
-    let url = format!("https://127.0.0.1:{api_port}");
     wait_until_ready(&url, &certificates.authority, &mut etcd, &mut apiserver).await?;
+    let controller_manager = Process::start(
+        &binaries.kube_controller_manager(),
+        &controller_manager_flags(directory),
+        &[],
+        &directory.join("kube-controller-manager.log"),
+    )
+    .map_err(failed("kube-controller-manager"))?;
     Ok(ControlPlane {
         authority: directory.join("authority.crt"),
         url,
         audit_log: directory.join("audit.log"),
+        _controller_manager: controller_manager,
         _apiserver: apiserver,
         _etcd: etcd,
     })
@@ -144,10 +178,22 @@ fn apiserver_flags(directory: &Path, store_port: u16, api_port: u16) -> Vec<Stri
         file("service-account-key-file", "service-account.pub"),
         file("token-auth-file", "tokens.csv"),
         "--authorization-mode=RBAC".to_owned(),
-        "--disable-admission-plugins=ServiceAccount".to_owned(),
         file("audit-policy-file", "audit-policy.yaml"),
         file("audit-log-path", "audit.log"),
         "--audit-log-maxsize=0".to_owned(),
+    ]
+}
+
+/// As kubeadm starts it, each controller under its own service account, but for the certificates that no kubelet asks for.
+fn controller_manager_flags(directory: &Path) -> Vec<String> {
+    let file = |flag: &str, name: &str| format!("--{flag}={}", directory.join(name).display());
+    vec![
+        file("kubeconfig", "controller-manager.kubeconfig"),
+        file("service-account-private-key-file", "service-account.key"),
+        file("root-ca-file", "authority.crt"),
+        "--use-service-account-credentials=true".to_owned(),
+        "--leader-elect=false".to_owned(),
+        "--secure-port=0".to_owned(),
     ]
 }
 

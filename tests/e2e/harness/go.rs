@@ -28,7 +28,9 @@ pub struct Module {
 impl Module {
     /// The directory of the programs, built on the first call of all processes that share a target directory.
     pub fn built(&self) -> Result<PathBuf, String> {
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(self.folder);
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests")
+            .join(self.folder);
         // CARGO_TARGET_TMPDIR is `tmp` in the target directory.
         let store = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(self.folder);
         let finished = store.join(&key(&sources)?[..16]);
@@ -88,7 +90,10 @@ impl Module {
             .find_map(|line| line.trim().strip_prefix(required)?.strip_prefix(' '))
             .and_then(|rest| rest.split_whitespace().next())
             .ok_or_else(|| {
-                format!("failed to find the version of {required} in tests/{}/go.mod", self.folder)
+                format!(
+                    "failed to find the version of {required} in tests/{}/go.mod",
+                    self.folder
+                )
             })?;
         Ok(format!("-s -w -X {variable}={version}"))
     }
