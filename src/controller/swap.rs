@@ -35,7 +35,9 @@ mod tests {
     #[test]
     fn the_whole_field_is_replaced_under_the_version_that_was_read() {
         let patch = swap(Some("7"), "/status", &json!({ "state": "Idle" }));
-        let Patch::Json(operations) = patch else { panic!("a JSON Patch") };
+        let Patch::Json(operations) = patch else {
+            panic!("a JSON Patch")
+        };
         assert_eq!(
             serde_json::to_value(operations).unwrap(),
             json!([

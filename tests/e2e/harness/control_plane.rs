@@ -93,7 +93,12 @@ async fn start(binaries: &Binaries, directory: &Path) -> Result<ControlPlane, St
         token(TEST_USER),
         token(CONTROLLER_MANAGER)
     );
-    let kubeconfig = kubeconfig(&url, &directory.join("authority.crt"), CONTROLLER_MANAGER, "default");
+    let kubeconfig = kubeconfig(
+        &url,
+        &directory.join("authority.crt"),
+        CONTROLLER_MANAGER,
+        "default",
+    );
     let files = [
         ("authority.crt", &certificates.authority),
         ("serving.crt", &certificates.serving),

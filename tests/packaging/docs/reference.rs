@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use abb_operator::{
     api::{
-        self, BackupType, CaKind, ConditionType, GoDuration, IntentAction, JobAction, Mode, Origin, Readiness, Reason,
-        ReceiptOutcome, RemovalWhen, ResultStatus, SourceType, State, StopReason, TriggerKind, WhenRunning,
+        self, BackupType, CaKind, ConditionType, GoDuration, IntentAction, JobAction, Mode, Origin,
+        Readiness, Reason, ReceiptOutcome, RemovalWhen, ResultStatus, SourceType, State, StopReason,
+        TriggerKind, WhenRunning,
     },
     config::{Cli, Plugin},
 };
@@ -74,7 +75,11 @@ fn kind(page: &mut String, definition: &CustomResourceDefinition) {
     );
     let _ = writeln!(page, "| column | shows | with |\n|---|---|---|");
     for column in version.additional_printer_columns.iter().flatten() {
-        let wide = if column.priority.unwrap_or(0) > 0 { "`-o wide`" } else { "" };
+        let wide = if column.priority.unwrap_or(0) > 0 {
+            "`-o wide`"
+        } else {
+            ""
+        };
         let _ = writeln!(
             page,
             "| {} | `{}` | {wide} |",
@@ -101,7 +106,10 @@ fn fields(page: &mut String, path: &str, schema: &JSONSchemaProps) {
             .required
             .as_ref()
             .is_some_and(|required| required.contains(name));
-        let mut facts = vec![type_of(field), if required { "required" } else { "optional" }.to_owned()];
+        let mut facts = vec![
+            type_of(field),
+            if required { "required" } else { "optional" }.to_owned(),
+        ];
         if field.properties.is_none()
             && let Some(default) = &field.default
         {
@@ -188,7 +196,12 @@ fn limits(field: &JSONSchemaProps) -> Vec<String> {
             (low, Some(high)) => Some(format!("{} to {high} characters", low.unwrap_or(0))),
             (Some(low), None) => Some(format!("at least {low} characters")),
         });
-        limits.extend(field.pattern.as_ref().map(|pattern| format!("pattern `{pattern}`")));
+        limits.extend(
+            field
+                .pattern
+                .as_ref()
+                .map(|pattern| format!("pattern `{pattern}`")),
+        );
     }
     limits
 }
