@@ -17,8 +17,6 @@ use abb_operator::simulator::{Control, Scenario};
 use harness::eventually;
 use lab::{Lab, task};
 
-/// User name of the operator's requests, as it stands in audit events.
-pub const OPERATOR_USER: &str = "abb-operator";
 /// User name of the requests of the bench and of kubectl.
 pub const TEST_USER: &str = "test";
 

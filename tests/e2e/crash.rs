@@ -74,8 +74,11 @@ async fn killed_at(moment: Moment, action: &str, spec_before: &str, spec: &str, 
     let wanted = format!("\"action\":\"{}{}\"", action[..1].to_uppercase(), &action[1..]);
     let at_intent = matches!(moment, Moment::IntentWritten);
     let intent: Box<Rule> = Box::new(move |verb, path, body| {
-        let written =
-            verb == "PUT" && path.ends_with("/status?") | path.ends_with("/status") && body.contains(&wanted);
+        let is_status = path
+            .split('?')
+            .next()
+            .is_some_and(|path| path.ends_with("/status"));
+        let written = verb == "PATCH" && is_status && body.contains(&wanted);
         if at_intent && written {
             Verdict::Withhold
         } else {

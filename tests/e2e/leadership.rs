@@ -112,6 +112,9 @@ async fn one_operator_serves_several_namespaces_and_keeps_their_sessions() {
         namespace.apply(&server(&nas, "")).await.ok();
         namespace.apply(&task("laptop", TASK, "")).await.ok();
     }
+    namespaces[0]
+        .give_rights(&[namespaces[0].name(), namespaces[1].name()])
+        .await;
     let mut operator = namespaces[0].operator(&["--watch-namespace", &names]);
     operator.wait_ready().await;
     let requests = |method: &str| nas.requests().iter().filter(|r| r.method == method).count();

@@ -12,21 +12,21 @@ use std::{
 };
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{process::Command, sync::OnceCell};
 
 use super::{
-    OPERATOR_USER, TEST_USER,
+    TEST_USER,
     binaries::Binaries,
-    control_plane::{ControlPlane, token},
+    control_plane::{ControlPlane, kubeconfig, kubeconfig_with},
     eventually::attempt,
     namespace::{Namespace, Output},
+    rights::is_operator,
     workspace::Workspace,
 };
 
 /// The definitions as users install them.
 pub const CRD_DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
-const OPERATOR_ROLE: &str = include_str!("operator-role.yaml");
 const SERVED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A control plane with the definitions installed.
@@ -46,26 +46,38 @@ pub struct Cluster {
 /// When it cannot be started: in every test, with the same words.
 pub async fn cluster() -> &'static Cluster {
     static CLUSTER: OnceCell<Result<Cluster, String>> = OnceCell::const_new();
-    // On a thread and a runtime of its own: a test that is given up in the meantime does not take it along.
-    let start = || async {
-        tokio::task::spawn_blocking(|| {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|error| format!("failed to make a runtime: {error}"))?
-                .block_on(Cluster::start())
-        })
-        .await
-        .unwrap_or_else(|panic| Err(format!("failed to start the cluster: {panic}")))
-    };
-    match CLUSTER.get_or_init(start).await {
+    match CLUSTER.get_or_init(|| started(true)).await {
         Ok(cluster) => cluster,
         Err(error) => panic!("{error}"),
     }
 }
 
+/// Another control plane, for one test alone, on which nothing of ours is installed. Ends with the test process.
+///
+/// # Panics
+/// When it cannot be started.
+pub async fn own_cluster() -> &'static Cluster {
+    match started(false).await {
+        Ok(cluster) => Box::leak(Box::new(cluster)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// On a thread and a runtime of its own: a test that is given up in the meantime does not take it along.
+async fn started(with_definitions: bool) -> Result<Cluster, String> {
+    tokio::task::spawn_blocking(move || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| format!("failed to make a runtime: {error}"))?
+            .block_on(Cluster::start(with_definitions))
+    })
+    .await
+    .unwrap_or_else(|panic| Err(format!("failed to start the cluster: {panic}")))
+}
+
 impl Cluster {
-    async fn start() -> Result<Self, String> {
+    async fn start(with_definitions: bool) -> Result<Self, String> {
         // An error means that one is installed already, and there is only one to choose.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let binaries = Binaries::find()?;
@@ -81,20 +93,15 @@ impl Cluster {
             workspace,
         };
         cluster.kubeconfig = cluster.write_kubeconfig(TEST_USER, "default");
-        cluster.crds_created = cluster.kubectl(&["create", "-f", CRD_DIRECTORY]).await;
-        cluster.wait_until_served().await?;
-        let role = cluster
-            .run(&cluster.kubeconfig, &["apply", "-f", "-"], OPERATOR_ROLE)
-            .await;
-        if role.success {
-            Ok(cluster)
-        } else {
-            Err(role.stderr)
+        if with_definitions {
+            cluster.crds_created = cluster.kubectl(&["create", "-f", CRD_DIRECTORY]).await;
+            cluster.wait_until_served().await?;
         }
+        Ok(cluster)
     }
 
     /// Established is not enough: kubectl goes by the aggregated discovery, which follows a moment later.
-    async fn wait_until_served(&self) -> Result<(), String> {
+    pub async fn wait_until_served(&self) -> Result<(), String> {
         let client = self.client_of(TEST_USER, "default").await;
         let seen = attempt(SERVED_WITHIN, async || {
             let request = http::Request::get("/apis")
@@ -172,7 +179,7 @@ impl Cluster {
     pub fn operator_requests(&self, namespace: &str) -> Vec<String> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         self.audit(|event| {
-            event["user"]["username"] == OPERATOR_USER
+            event["user"]["username"].as_str().is_some_and(is_operator)
                 && event["stage"] == "ResponseComplete"
                 && event["objectRef"]["namespace"] == namespace
         })
@@ -189,6 +196,20 @@ impl Cluster {
         .collect()
     }
 
+    /// Names of the objects in a namespace that the operator has asked for one by one.
+    pub fn operator_objects(&self, namespace: &str, resources: &[&str]) -> Vec<String> {
+        self.audit(|event| {
+            event["user"]["username"].as_str().is_some_and(is_operator)
+                && event["objectRef"]["namespace"] == namespace
+                && resources
+                    .iter()
+                    .any(|resource| event["objectRef"]["resource"] == *resource)
+        })
+        .iter()
+        .map(|event| event["objectRef"]["name"].as_str().unwrap_or_default().to_owned())
+        .collect()
+    }
+
     /// Writes the kubeconfig of a user with a default namespace.
     pub fn write_kubeconfig(&self, user: &str, namespace: &str) -> PathBuf {
         let path = self
@@ -197,6 +218,12 @@ impl Cluster {
             .join(format!("{user}-{namespace}.kubeconfig"));
         fs::write(&path, self.kubeconfig_of(user, namespace).to_string()).unwrap();
         path
+    }
+
+    /// Writes a kubeconfig with a bearer token and a default namespace.
+    pub fn write_kubeconfig_with(&self, token: &str, namespace: &str, path: &Path) {
+        let config = kubeconfig_with(self.url(), &self.control_plane.authority, token, namespace);
+        fs::write(path, config.to_string()).unwrap();
     }
 
     /// A client of a user with a default namespace, for the runtime of the caller.
@@ -211,15 +238,7 @@ impl Cluster {
     }
 
     fn kubeconfig_of(&self, user: &str, namespace: &str) -> Value {
-        let authority = &self.control_plane.authority;
-        json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{ "name": "test", "cluster": { "server": self.url(), "certificate-authority": authority } }],
-            "users": [{ "name": user, "user": { "token": token(user) } }],
-            "contexts": [{ "name": "test", "context": { "cluster": "test", "user": user, "namespace": namespace } }],
-            "current-context": "test",
-        })
+        kubeconfig(self.url(), &self.control_plane.authority, user, namespace)
     }
 
     /// Runs kubectl with standard input.

@@ -20,12 +20,17 @@ use super::{
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const STARTS: usize = 3;
 
-/// Every request, once when it is answered; a watch in addition when its answer begins.
+/// Every request but those of the control plane itself, once when it is answered; a watch in addition when its answer
+/// begins.
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+- level: None
+  users: [system:apiserver, system:kube-controller-manager]
+- level: None
+  userGroups: ['system:serviceaccounts:kube-system']
 - level: Metadata
 ";
 

@@ -1,8 +1,7 @@
-//! The control plane the tests run against: etcd, kube-apiserver and kubectl as real processes on loopback
-//! ports, started once per test process and gone with it. Tests take a namespace of their own from
-//! [`cluster`], so they run side by side; nothing here knows what is tested.
-//!
-//! There is no kube-controller-manager: namespaces are never cleaned up and owner references never followed.
+//! The control plane the tests run against: etcd, kube-apiserver, kube-controller-manager, kubectl and helm as real
+//! processes on loopback ports, started once per test process and gone with it. Tests take a namespace of their own
+//! from [`cluster`], so they run side by side; nothing here knows what is tested. The operator runs with the token of
+//! the service account that the chart makes.
 
 #![allow(
     dead_code,
@@ -19,14 +18,13 @@ mod go;
 mod namespace;
 mod operator;
 mod process;
+pub mod rights;
 mod workspace;
 
-pub use cluster::{Cluster, cluster};
+pub use cluster::{Cluster, cluster, own_cluster};
 pub use eventually::{PATIENCE, eventually, eventually_within};
 pub use namespace::{Namespace, Output};
 pub use operator::Operator;
 
-/// User name of the operator's requests, as it stands in audit events.
-pub const OPERATOR_USER: &str = "abb-operator";
 /// User name of the requests of the tests and of kubectl.
 pub const TEST_USER: &str = "test";

@@ -1,10 +1,16 @@
 //! A namespace of one test, and what a user at a terminal would do in it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use serde_json::{Value, json};
 
-use super::{OPERATOR_USER, TEST_USER, cluster::Cluster, operator::Operator};
+use super::{TEST_USER, cluster::Cluster, operator::Operator, rights};
+
+/// How many tests have a namespace at this moment.
+static LIVE: AtomicUsize = AtomicUsize::new(0);
 
 /// How a program ended and what it wrote.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +48,12 @@ impl Output {
     }
 }
 
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// A namespace nobody else uses.
 #[derive(Debug)]
 pub struct Namespace {
@@ -55,38 +67,35 @@ impl Namespace {
     pub(super) async fn create(cluster: &'static Cluster, name: String) -> Self {
         let namespace = Self {
             kubeconfig: cluster.write_kubeconfig(TEST_USER, &name),
-            operator_kubeconfig: cluster.write_kubeconfig(OPERATOR_USER, &name),
+            operator_kubeconfig: cluster.directory().join(format!("operator-{name}.kubeconfig")),
             cluster,
             name,
         };
+        LIVE.fetch_add(1, Ordering::SeqCst);
         let client = namespace.client().await;
-        for (path, object) in namespace.objects() {
-            let request = http::Request::post(path)
-                .header(http::header::CONTENT_TYPE, "application/json")
-                .body(object.to_string().into_bytes())
-                .unwrap();
-            let _created: Value = client.request(request).await.unwrap();
-        }
+        let request = http::Request::post("/api/v1/namespaces")
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(
+                json!({ "metadata": { "name": namespace.name } })
+                    .to_string()
+                    .into_bytes(),
+            )
+            .unwrap();
+        let _created: Value = client.request(request).await.unwrap();
+        namespace.give_rights(&[namespace.name()]).await;
+        let token = rights::token_of(&client, namespace.name()).await;
+        cluster.write_kubeconfig_with(&token, namespace.name(), &namespace.operator_kubeconfig);
         namespace
     }
 
-    fn objects(&self) -> [(String, Value); 2] {
-        let name = &self.name;
-        let role_bindings = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{name}/rolebindings");
-        [
-            (
-                "/api/v1/namespaces".to_owned(),
-                json!({ "metadata": { "name": name } }),
-            ),
-            (
-                role_bindings,
-                json!({
-                    "metadata": { "name": OPERATOR_USER },
-                    "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "abb-operator" },
-                    "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OPERATOR_USER }],
-                }),
-            ),
-        ]
+    /// Makes what the chart's release in this namespace has by way of rights when it watches the given namespaces.
+    pub async fn give_rights(&self, watched: &[&str]) {
+        rights::give(self.cluster, &self.client().await, &self.name, watched).await;
+    }
+
+    /// How many tests have a namespace at this moment, this one's own among them.
+    pub fn live() -> usize {
+        LIVE.load(Ordering::SeqCst)
     }
 
     pub fn name(&self) -> &str {

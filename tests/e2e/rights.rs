@@ -1,1 +1,0 @@
-//! The rights of the chart are those that are used.
