@@ -179,6 +179,9 @@ fn refused(words: &[String], in_prose: bool) -> Option<String> {
             | ErrorKind::MissingSubcommand
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
+    // A flag that is named, as in `simulate --replay`, lacks its value.
+    let incomplete = incomplete
+        || words.last().is_some_and(|word| word.starts_with("--")) && error.kind() == ErrorKind::InvalidValue;
     let helps = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     (!helps && !(in_prose && incomplete)).then(|| error.to_string())
 }
