@@ -1,6 +1,6 @@
 //! Parts of the chart that are made from other files: a test fails when they differ, `UPDATE_CHART=1` writes them.
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf};
+use std::{collections::BTreeMap, env, fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
@@ -22,7 +22,7 @@ fn definitions() -> BTreeMap<String, String> {
     read.collect()
 }
 
-fn is_or_becomes(path: &PathBuf, expected: &str) {
+fn is_or_becomes(path: &Path, expected: &str) {
     if env::var_os("UPDATE_CHART").is_some() {
         fs::write(path, expected).unwrap();
     }

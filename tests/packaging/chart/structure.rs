@@ -460,3 +460,67 @@ fn admission_policies_reach_the_watched_namespaces_only() {
         }
     }
 }
+
+#[test]
+fn the_notes_say_what_to_do_next() {
+    let path = Chart::NOW.path().display().to_string();
+    let notes = |values: &str| {
+        let install = [
+            "install",
+            "abb-operator",
+            &path,
+            "--namespace",
+            "abb-operator",
+            "--dry-run=client",
+            "--values",
+            "-",
+        ];
+        let said = helm(&install, values).unwrap_or_else(|error| panic!("{error}"));
+        let (_, notes) = said.split_once("NOTES:\n").expect("notes");
+        no_accidents(values, &json!(notes));
+        assert!(notes.contains("kubectl rollout status deployment/"), "{notes}");
+        notes.to_owned()
+    };
+    for (_, values) in SETS {
+        notes(values);
+    }
+    for (values, parts) in [
+        (
+            "",
+            &[
+                "serves the BackupServers and BackupTasks of abb-operator.",
+                "nas --namespace abb-operator",
+            ][..],
+        ),
+        (
+            "{watchNamespaces: [team-a, team-b]}",
+            &["of team-a, team-b.", "nas --namespace team-a"],
+        ),
+        (
+            "{clusterWide: {enabled: true, credentialNamespaces: [team-b]}}",
+            &[
+                "of all namespaces.",
+                "nas --namespace team-b",
+                "are read in team-b alone",
+            ],
+        ),
+        (
+            "{clusterWide: {enabled: true}}",
+            &["No Secret can be read yet", "clusterWide.credentialNamespaces"],
+        ),
+        (
+            "{crds: {install: false}}",
+            &["The CustomResourceDefinitions are not there"],
+        ),
+        ("{rbac: {create: false}}", &["rbac.create is false"]),
+        (
+            "{rbac: {aggregate: {edit: true}}}",
+            &["admissionPolicy.removals restricts it"],
+        ),
+    ] {
+        let notes = notes(values);
+        for part in parts {
+            assert!(notes.contains(part), "{part} in\n{notes}");
+        }
+    }
+}
