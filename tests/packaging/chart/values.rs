@@ -332,7 +332,7 @@ fn changes() -> Vec<(&'static str, Value, Value)> {
         ("prometheusRule.longRunningSeconds", json!(777)),
         ("prometheusRule.longWaitingSeconds", json!(777)),
         ("prometheusRule.serverDownFor", json!("7m")),
-        ("prometheusRule.disabled", json!(["AbbServerDown"])),
+        ("prometheusRule.disabled", json!(["ActiveBackupServerDown"])),
     ] {
         changes.push((path, other, on("prometheusRule")));
     }
