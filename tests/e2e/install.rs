@@ -304,7 +304,7 @@ async fn nothing_rendered_brings_a_warning(site: &Site) {
     }
 }
 
-/// The chart's ClusterRoles become parts of those that a cluster has for people.
+/// The chart's `ClusterRole`s become parts of those that a cluster has for people.
 async fn people_see_and_change_what_their_roles_say(site: &Site) {
     for (role, user) in [("view", "viewer"), ("edit", "editor")] {
         let role = format!("--clusterrole={role}");

@@ -1,6 +1,6 @@
 //! Parts of the chart that are made from other files: a test fails when they differ, `UPDATE_CHART=1` writes them.
 
-use std::{collections::BTreeMap, env, fs, path::Path};
+use std::{collections::BTreeMap, env, fmt::Write, fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
@@ -196,7 +196,7 @@ fn the_readme_lists_every_value() {
             format!("`{}`", one_line(&value.default))
         };
         let meaning = value.meaning.replace('|', "\\|");
-        table.push_str(&format!("| `{}` | {default} | {meaning} |\n", value.path));
+        writeln!(table, "| `{}` | {default} | {meaning} |", value.path).unwrap();
     }
     is_or_becomes(&path, &format!("{head}{begin}{table}{end}{tail}"));
 }

@@ -195,9 +195,8 @@ const BY_CHECKS: &[(&str, &[&str])] = &[
 ];
 
 fn refused(values: &str, parts: &[&str]) {
-    let error = match Chart::NOW.template(values) {
-        Ok(_) => panic!("was accepted: {values}"),
-        Err(error) => error,
+    let Err(error) = Chart::NOW.template(values) else {
+        panic!("was accepted: {values}");
     };
     for part in parts {
         assert!(error.contains(part), "{part} is not in\n{error}\nfor {values}");

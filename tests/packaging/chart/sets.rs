@@ -1,5 +1,16 @@
 //! Values that people use: every check of what is rendered goes over all of them.
 
+use std::sync::LazyLock;
+
+use super::helm::{Chart, Object};
+
+/// What the chart renders with each set; rendered once for all tests.
+pub(super) static RENDERED: LazyLock<Vec<(&str, Vec<Object>)>> = LazyLock::new(|| {
+    SETS.iter()
+        .map(|(name, values)| (*name, Chart::NOW.rendered(values)))
+        .collect()
+});
+
 /// A name and values in YAML.
 pub(super) const SETS: &[(&str, &str)] = &[
     ("nothing said", ""),

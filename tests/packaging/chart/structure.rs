@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     helm::{Chart, Object, helm, ids, the},
-    sets::SETS,
+    sets::{RENDERED, SETS},
 };
 
 const CLUSTER_SCOPED: [&str; 5] = [
@@ -20,8 +20,8 @@ const CLUSTER_SCOPED: [&str; 5] = [
 ];
 
 fn every_set(check: impl Fn(&str, &[Object])) {
-    for (name, values) in SETS {
-        check(name, &Chart::NOW.rendered(values));
+    for (name, objects) in RENDERED.iter() {
+        check(name, objects);
     }
 }
 
