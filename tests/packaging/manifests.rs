@@ -35,7 +35,8 @@ metadata:
 
 const KUSTOMIZATION: &str = "\
 # Made from charts/abb-operator with its default values. An overlay may set namespace, images, replicas and patches: the
-# operator serves the namespace it runs in.
+# operator serves the namespace it runs in. kubectl delete -k takes the definitions along, and with them every
+# BackupServer and BackupTask of the cluster: to keep those, delete -f operator.yaml alone.
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources:
