@@ -14,6 +14,7 @@ mod harness;
 mod install;
 mod lab;
 mod leadership;
+mod metrics;
 mod proxy;
 mod quiet;
 mod removal;
