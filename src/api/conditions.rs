@@ -4,170 +4,165 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident,)+) => {
-        /// Why a condition has its status: the machine-readable half of the message.
+/// Names of the contract: the text that stands in a status, and what it means, from the same lines.
+macro_rules! names {
+    ($(#[$about:meta])* $type:ident { $($(#[doc = $doc:literal])+ $name:ident,)+ }) => {
+        $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Reason { $($(#[$doc])* $name,)+ }
+        pub enum $type { $($(#[doc = $doc])+ $name,)+ }
 
-        impl Reason {
-            /// The reason as it stands in conditions and Events.
+        impl $type {
+            /// The name as it stands in conditions and Events.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)+ }
             }
 
-            /// Every reason, for documentation and tests.
+            /// What it means, for the documentation.
+            #[must_use]
+            pub fn doc(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)+ }
+            }
+
+            /// Every one, for documentation and tests.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
         }
     };
 }
 
-reasons! {
-    /// The NAS answers, the account may use Active Backup.
-    Connected,
-    /// No connection to the NAS: name, route, port, or it is switched off.
-    Unreachable,
-    /// The NAS's certificate is not the one `spec.tls` allows.
-    CertificateRejected,
-    /// User name or password is wrong, or the account is disabled or expired.
-    CredentialsRejected,
-    /// The Secret, or a key in it, does not exist.
-    SecretNotFound,
-    /// The account asks for a one-time code that the Secret cannot give.
-    SecondFactorRequired,
-    /// The NAS blocks this address or account after too many attempts.
-    AccountBlocked,
-    /// The account may not use Active Backup for Business.
-    PermissionDenied,
-    /// Active Backup for Business is not installed, stopped, or being upgraded.
-    PackageNotRunning,
-    /// The NAS answered something that is not its API.
-    UnexpectedResponse,
-    /// The object's spec cannot be used as it stands; the message says why.
-    InvalidSpec,
-    /// Nothing has been observed yet.
-    Progressing,
-    /// Bound and watched; nothing is wrong.
-    Reconciled,
-    /// The selector matches exactly one task.
-    TaskFound,
-    /// The NAS lists no such task.
-    TaskNotFound,
-    /// The name matches several tasks; use `id` or `uniqueKey`.
-    TaskAmbiguous,
-    /// Another task now stands under the name or id that was bound.
-    TaskReplaced,
-    /// An older BackupTask acts for the same NAS task.
-    TaskClaimed,
-    /// The BackupServer does not exist.
-    ServerNotFound,
-    /// The BackupServer cannot be read at the moment.
-    ServerNotReady,
-    /// `suspend` holds everything back.
-    Suspended,
-    /// The server is in `Plan`: the message says what would be sent.
-    Planned,
-    /// The server is in `Observe`: nothing is planned or sent.
-    Observing,
-    /// Waits for the run in progress to end.
-    WaitingForRun,
-    /// Waits for its turn.
-    Queued,
-    /// A run was asked for; the NAS has not shown it yet.
-    BackupRequested,
-    /// A run is in progress.
-    BackupRunning,
-    /// A run ended well.
-    BackupSucceeded,
-    /// A run ended for some devices or files only.
-    BackupPartiallySucceeded,
-    /// A run failed.
-    BackupFailed,
-    /// A run was cancelled.
-    BackupCanceled,
-    /// A run ended with a result whose meaning is unknown.
-    ResultUnknown,
-    /// The task has no result yet.
-    NoResult,
-    /// The NAS refused the call; the message has its number.
-    BackupRefused,
-    /// Whether a call took effect cannot be found out.
-    OutcomeUnknown,
-    /// A cancel was sent and is being carried out.
-    CancelRequested,
-    /// A cancel was refused by the NAS.
-    CancelRefused,
-    /// The cancel token found nothing to cancel.
-    NothingToCancel,
-    /// The token's time ran out before a run could be started.
-    RequestExpired,
-    /// A successful run already satisfies the token.
-    AlreadySatisfied,
-    /// The schedule cannot be used.
-    InvalidSchedule,
-    /// A slot of the schedule was older than `startingDeadline` when it could have been started.
-    SlotSkipped,
-    /// The run was going for longer than `activeDeadline`.
-    DeadlineExceeded,
-    /// The newest success is younger than `maxAge`.
-    WithinMaxAge,
-    /// The newest success is older than `maxAge`.
-    MaxAgeExceeded,
-    /// The removal is not permitted by the server, another object, or the time limit.
-    RemovalNotAllowed,
-    /// `removal.confirm` is not the `uniqueKey` of the bound task.
-    RemovalNotConfirmed,
-    /// The server's removals of the day are used up.
-    RemovalBreakerOpen,
-    /// A version of the task is locked.
-    VersionLocked,
-    /// What is going to be removed stands in `status.removalPlan`.
-    RemovalPlanned,
-    /// The removal is being carried out by the NAS.
-    RemovalInProgress,
-    /// The NAS refused the removal; the message has its number.
-    RemovalRefused,
-    /// The task is gone from the NAS.
-    TaskRemoved,
-    /// The object went without anything being removed.
-    RemovalAbandoned,
-    /// Another `serial` answers under this server's address.
-    ServerReplaced,
+names! {
+    /// Why a condition has its status: the machine-readable half of the message.
+    Reason {
+        /// The NAS answers, the account may use Active Backup.
+        Connected,
+        /// No connection to the NAS: name, route, port, or it is switched off.
+        Unreachable,
+        /// The NAS's certificate is not the one `spec.tls` allows.
+        CertificateRejected,
+        /// User name or password is wrong, or the account is disabled or expired.
+        CredentialsRejected,
+        /// The Secret, or a key in it, does not exist.
+        SecretNotFound,
+        /// The account asks for a one-time code that the Secret cannot give.
+        SecondFactorRequired,
+        /// The NAS blocks this address or account after too many attempts.
+        AccountBlocked,
+        /// The account may not use Active Backup for Business.
+        PermissionDenied,
+        /// Active Backup for Business is not installed, stopped, or being upgraded.
+        PackageNotRunning,
+        /// The NAS answered something that is not its API.
+        UnexpectedResponse,
+        /// The object's spec cannot be used as it stands; the message says why.
+        InvalidSpec,
+        /// Nothing has been observed yet.
+        Progressing,
+        /// Bound and watched; nothing is wrong.
+        Reconciled,
+        /// The selector matches exactly one task.
+        TaskFound,
+        /// The NAS lists no such task.
+        TaskNotFound,
+        /// The name matches several tasks; use `id` or `uniqueKey`.
+        TaskAmbiguous,
+        /// Another task now stands under the name or id that was bound.
+        TaskReplaced,
+        /// An older BackupTask acts for the same NAS task.
+        TaskClaimed,
+        /// The BackupServer does not exist.
+        ServerNotFound,
+        /// The BackupServer cannot be read at the moment.
+        ServerNotReady,
+        /// `suspend` holds everything back.
+        Suspended,
+        /// The server is in `Plan`: the message says what would be sent.
+        Planned,
+        /// The server is in `Observe`: nothing is planned or sent.
+        Observing,
+        /// Waits for the run in progress to end.
+        WaitingForRun,
+        /// Waits for its turn.
+        Queued,
+        /// A run was asked for; the NAS has not shown it yet.
+        BackupRequested,
+        /// A run is in progress.
+        BackupRunning,
+        /// A run ended well.
+        BackupSucceeded,
+        /// A run ended for some devices or files only.
+        BackupPartiallySucceeded,
+        /// A run failed.
+        BackupFailed,
+        /// A run was cancelled.
+        BackupCanceled,
+        /// A run ended with a result whose meaning is unknown.
+        ResultUnknown,
+        /// The task has no result yet.
+        NoResult,
+        /// The NAS refused the call; the message has its number.
+        BackupRefused,
+        /// Whether a call took effect cannot be found out.
+        OutcomeUnknown,
+        /// A cancel was sent and is being carried out.
+        CancelRequested,
+        /// A cancel was refused by the NAS.
+        CancelRefused,
+        /// The cancel token found nothing to cancel.
+        NothingToCancel,
+        /// The token's time ran out before a run could be started.
+        RequestExpired,
+        /// A successful run already satisfies the token.
+        AlreadySatisfied,
+        /// The schedule cannot be used.
+        InvalidSchedule,
+        /// A slot of the schedule was older than `startingDeadline` when it could have been started.
+        SlotSkipped,
+        /// The run was going for longer than `activeDeadline`.
+        DeadlineExceeded,
+        /// The newest success is younger than `maxAge`.
+        WithinMaxAge,
+        /// The newest success is older than `maxAge`.
+        MaxAgeExceeded,
+        /// The removal is not permitted by the server, another object, or the time limit.
+        RemovalNotAllowed,
+        /// `removal.confirm` is not the `uniqueKey` of the bound task.
+        RemovalNotConfirmed,
+        /// The server's removals of the day are used up.
+        RemovalBreakerOpen,
+        /// A version of the task is locked.
+        VersionLocked,
+        /// What is going to be removed stands in `status.removalPlan`.
+        RemovalPlanned,
+        /// The removal is being carried out by the NAS.
+        RemovalInProgress,
+        /// The NAS refused the removal; the message has its number.
+        RemovalRefused,
+        /// The task is gone from the NAS.
+        TaskRemoved,
+        /// The object went without anything being removed.
+        RemovalAbandoned,
+        /// Another `serial` answers under this server's address.
+        ServerReplaced,
+    }
 }
 
-/// The condition types of both kinds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ConditionType {
-    /// The summary that tools wait for.
-    Ready,
-    /// Present only while true: work towards `Ready` is under way (kstatus).
-    Reconciling,
-    /// Present only while true: somebody has to act (kstatus).
-    Stalled,
-    /// A NAS task is bound.
-    Bound,
-    /// The newest backup result was good.
-    LastBackupSucceeded,
-    /// The newest success is younger than `maxAge`; only with `maxAge`.
-    Fresh,
-    /// The task was removed from the NAS.
-    Removed,
-}
-
-impl ConditionType {
-    /// The type as it stands in the status.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "Ready",
-            Self::Reconciling => "Reconciling",
-            Self::Stalled => "Stalled",
-            Self::Bound => "Bound",
-            Self::LastBackupSucceeded => "LastBackupSucceeded",
-            Self::Fresh => "Fresh",
-            Self::Removed => "Removed",
-        }
+names! {
+    /// The condition types of both kinds.
+    ConditionType {
+        /// The summary that tools wait for.
+        Ready,
+        /// Present only while true: work towards `Ready` is under way (kstatus).
+        Reconciling,
+        /// Present only while true: somebody has to act (kstatus).
+        Stalled,
+        /// A NAS task is bound.
+        Bound,
+        /// The newest backup result was good.
+        LastBackupSucceeded,
+        /// The newest success is younger than `maxAge`; only with `maxAge`.
+        Fresh,
+        /// The task was removed from the NAS.
+        Removed,
     }
 }
 

@@ -18,3 +18,4 @@ mod image;
 mod manifests;
 mod metrics;
 mod observed;
+mod rootfs;

@@ -17,7 +17,7 @@ mod eventually;
 mod go;
 mod namespace;
 mod operator;
-mod process;
+pub mod process;
 pub mod rights;
 mod workspace;
 

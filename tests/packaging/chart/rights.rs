@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    helm::{Chart, Object},
+    helm::{Chart, Object, the},
     sets::SETS,
 };
 
@@ -127,6 +127,23 @@ fn each_mode_grants_the_sixteen_rights_where_they_are_needed_and_nothing_else() 
         let objects = Chart::NOW.rendered(values);
         let granted = grants(&objects, "abb-operator");
         assert_eq!(granted, everything(places, lease, credentials), "{values}");
+    }
+}
+
+/// `create` cannot be held to a name; the rest is.
+#[test]
+fn the_lease_is_the_operators_own() {
+    for (values, name) in [("", "abb-operator"), ("{fullnameOverride: backups}", "backups")] {
+        let objects = Chart::NOW.rendered(values);
+        let role = the(&objects, "Role", &format!("{name}-lease"));
+        assert_eq!(role["rules"][0]["verbs"], serde_json::json!(["create"]));
+        assert_eq!(role["rules"][1]["resourceNames"], serde_json::json!([name]));
+        let container = &the(&objects, "Deployment", name)["spec"]["template"]["spec"]["containers"][0];
+        assert!(
+            container["args"]
+                .to_string()
+                .contains(&format!("\"--lease-name={name}\""))
+        );
     }
 }
 

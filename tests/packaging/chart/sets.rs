@@ -6,7 +6,7 @@ pub(super) const SETS: &[(&str, &str)] = &[
     ("another name", "{nameOverride: backups, crds: {install: false}}"),
     ("the whole name", "{fullnameOverride: nas-backups}"),
     ("CRDs that go with the release", "{crds: {keep: false}}"),
-    ("namespaces", "{watchNamespaces: [team-a, team-b, team-a]}"),
+    ("namespaces", "{watchNamespaces: [team-a, team-b]}"),
     (
         "cluster-wide",
         "{clusterWide: {enabled: true, credentialNamespaces: [team-a, team-b]}}",

@@ -324,7 +324,7 @@ fn the_oldest_kubernetes_is_named_and_older_ones_are_refused() {
 fn rendering_twice_gives_the_same() {
     for (name, values) in SETS {
         let text = || Chart::NOW.template_text(values, &[]).unwrap();
-        assert_eq!(text(), text(), "{name}");
+        assert!(text() == text(), "{name}");
     }
 }
 

@@ -114,7 +114,10 @@ fn the_schema_knows_every_value_and_no_others() {
     let mut open = BTreeSet::new();
     walk(&schema, &schema, "", known, &mut open);
     let all = all_values();
-    let unknown: Vec<_> = all.difference(known).collect();
+    let unknown: Vec<_> = all
+        .difference(known)
+        .filter(|path| !known.iter().any(|part| part.starts_with(&format!("{path}."))))
+        .collect();
     assert!(unknown.is_empty(), "the schema has no {unknown:?}");
     let gone: Vec<_> = known
         .difference(&all)
@@ -400,7 +403,8 @@ fn every_value_makes_a_difference() {
             .clone();
         let mut values = base;
         put(&mut values, path, other);
-        assert_ne!(render(&values), before, "{path} changes nothing: {values}");
+        // Not `assert_ne!`, which would print the whole of both.
+        assert!(render(&values) != before, "{path} changes nothing: {values}");
         assert!(seen.insert(path.to_owned()), "{path} stands there twice");
     }
     let all = all_values();
