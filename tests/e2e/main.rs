@@ -15,6 +15,7 @@ mod image;
 mod install;
 mod lab;
 mod leadership;
+mod metrics;
 mod proxy;
 mod quiet;
 mod removal;
