@@ -35,6 +35,8 @@ pub enum Command {
     Call(Box<CallArgs>),
     /// Record what a NAS answers, without anything personal.
     Record(Box<RecordArgs>),
+    /// Ask a running operator whether it is ready.
+    Ready(ReadyArgs),
 }
 
 /// Arguments of `run`.
@@ -300,6 +302,28 @@ Examples:
   abb-operator record --url https://nas.example:5001 --username me --password-file pw --output nas.jsonl
   abb-operator record --output nas.jsonl --watch 30m --interval 5s
   abb-operator simulate --replay nas.jsonl";
+
+/// Arguments of `ready`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Exit codes: 0 it is ready, 1 it is not, with the reason, 3 bad usage.")]
+pub struct ReadyArgs {
+    /// Where it answers.
+    #[arg(long, default_value = "http://127.0.0.1:8080/readyz", value_parser = web_address, value_name = "URL")]
+    pub url: url::Url,
+    /// How long to go on asking.
+    #[arg(long, default_value = "0s", value_parser = any_duration, value_name = "DURATION")]
+    pub wait: Duration,
+}
+
+fn web_address(text: &str) -> Result<url::Url, String> {
+    let url: url::Url = text
+        .parse()
+        .map_err(|error: url::ParseError| format!("{error}; write it as http://127.0.0.1:8080/readyz"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("must begin with http:// or https://".to_owned());
+    }
+    Ok(url)
+}
 
 fn any_duration(text: &str) -> Result<Duration, String> {
     GoDuration::try_from(text.to_owned())

@@ -80,8 +80,11 @@ fn manifests(nas: &Simulator) -> Result<Manifests, Failure> {
 }
 
 fn document<T: DeserializeOwned>(text: Option<&str>) -> Result<T, Failure> {
-    serde_saphyr::from_str(text.unwrap_or(""))
-        .map_err(|error| Failure::because("failed to read the example", &error))
+    const READING: &str = "failed to read the example";
+    let value: serde_json::Value =
+        serde_saphyr::from_str(text.unwrap_or("")).map_err(|error| Failure::because(READING, &error))?;
+    // The binary reads these types from JSON anyway; reading them from YAML too would cost it a megabyte.
+    serde_json::from_str(&value.to_string()).map_err(|error| Failure::because(READING, &error))
 }
 
 async fn embedded(

@@ -7,6 +7,7 @@ mod doctor;
 mod nas;
 mod operate;
 mod plugin;
+mod ready;
 mod record;
 mod simulate;
 
@@ -88,6 +89,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Crd(args) => crd::run(&args),
         Command::Simulate(args) => simulate::run(args).await,
         Command::Demo(args) => Box::pin(demo::run(args)).await,
+        Command::Ready(args) => ready::run(&args).await,
         Command::Record(args) => Box::pin(record::run(*args)).await,
         Command::Call(args) => Box::pin(call::run(*args)).await,
     };

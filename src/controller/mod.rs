@@ -356,7 +356,8 @@ async fn reconcile_server<C: Cluster>(
     };
     let timer = context.metrics.reconcile("BackupServer");
     let next = pass(context, &server, scope.tasks_of(&key)).await;
-    timer.done("ok");
+    let unreadable = context.fleet.sample(&key).up == Some(false);
+    timer.done(if unreadable { "nas_unreadable" } else { "ok" });
     Ok(Action::requeue(next.min(LONGEST_SLEEP)))
 }
 

@@ -91,11 +91,48 @@ async fn bad_usage_ends_with_3_and_a_missing_file_with_1() {
         (&["simulate", "--time-scale", "0"][..], 3, "above 0"),
         (&["run", "--lease-duration", "1s"], 3, "at least 3s"),
         (&["conquer"], 3, "unrecognized"),
+        (&["ready", "--url", "ftp://nas"], 3, "http://"),
         (&["simulate", "--scenario", "missing.yaml"], 1, "missing.yaml"),
     ] {
         let output = command(arguments).output().await.unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn ready_says_whether_an_operator_is_and_why_not() {
+    let namespace = cluster().await.namespace("ready").await;
+    // The second one watches what it may not see, so it never gets ready.
+    let operators = [
+        namespace.operator(&[]),
+        namespace.operator(&["--watch-namespace", "kube-system", "--lease-name", "other"]),
+    ];
+    let mut addresses = Vec::new();
+    for operator in &operators {
+        addresses.push(eventually("it listens", async || operator.address()).await);
+    }
+    let unused = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for (address, wait, code, part) in [
+        (addresses[0].as_str(), "60s", 0, "is ready"),
+        (
+            addresses[1].as_str(),
+            "0s",
+            1,
+            "is not ready: 503 Service Unavailable: waiting for the API server",
+        ),
+        (&unused.to_string(), "0s", 1, "does the operator run"),
+        ("[", "0s", 3, "write it as http://127.0.0.1:8080/readyz"),
+    ] {
+        let url = format!("--url=http://{address}/readyz");
+        let output = command(&["ready", &url, "--wait", wait]).output().await.unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        assert_eq!(output.status.code(), Some(code), "{address}: {text}");
         assert!(text.contains(part), "{text}");
     }
 }

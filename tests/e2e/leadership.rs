@@ -5,12 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::{
-    harness::{cluster, eventually},
+    harness::{cluster, eventually, rights::RELEASE},
     lab::{Lab, TASK, condition, nas, secret, server, task},
 };
 
 async fn holder(lab: &Lab) -> String {
-    let lease = lab.namespace.get("lease", "abb").await;
+    let lease = lab.namespace.get("lease", RELEASE).await;
     lease["spec"]["holderIdentity"]
         .as_str()
         .unwrap_or_default()
@@ -79,7 +79,7 @@ async fn a_leader_paused_past_its_lease_goes_on_where_nobody_took_it() {
     lab.server_reason("Connected").await;
     lab.operator.signal("STOP");
     eventually("the Lease runs out", async || {
-        let lease = lab.namespace.get("lease", "abb").await;
+        let lease = lab.namespace.get("lease", RELEASE).await;
         let renewed: Timestamp = lease["spec"]["renewTime"].as_str()?.parse().ok()?;
         (Timestamp::now().duration_since(renewed) > SignedDuration::from_secs(7)).then_some(())
     })

@@ -11,6 +11,7 @@ mod crash;
 mod crds;
 mod gitops;
 mod harness;
+mod image;
 mod install;
 mod lab;
 mod leadership;

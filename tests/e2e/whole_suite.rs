@@ -14,7 +14,8 @@ const OTHERS: std::time::Duration = std::time::Duration::from_mins(5);
 /// The number that users are told; more would be a decision.
 const RIGHTS: usize = 16;
 
-/// A NAS whose certificate a ConfigMap vouches for, a task that is suspended twice, and one that is removed on deletion.
+/// A NAS whose certificate a ConfigMap vouches for, a task whose schedule is wrong twice, and which is
+/// removed on deletion.
 async fn everything_once() {
     let lab = Lab::new("rights").await;
     let authority = lab.nas.certificate_pem().expect("it serves TLS");
@@ -32,18 +33,14 @@ async fn everything_once() {
         .await
         .ok();
     lab.server_reason("Connected").await;
-    lab.task("").await;
-    for suspended in ["true", "false", "true", "false"] {
-        let annotation = format!("activebackup.dev/suspended={suspended}");
-        lab.namespace
-            .kubectl(&["annotate", "bt", "laptop", "--overwrite", &annotation])
-            .await
-            .ok();
-        let reason = if suspended == "true" {
-            "Suspended"
-        } else {
-            "Reconciled"
-        };
+    // The same Event twice within minutes: the second is a count on the first.
+    for (schedule, reason) in [
+        ("0 0 31 2 *", "InvalidSchedule"),
+        ("0 0 1 2 *", "Reconciled"),
+        ("0 0 31 2 *", "InvalidSchedule"),
+        ("0 0 1 2 *", "Reconciled"),
+    ] {
+        lab.task(&format!("triggers: {{schedule: {schedule:?}}}")).await;
         lab.until(reason, |status| {
             crate::lab::condition(status, "Ready")["reason"] == reason
         })

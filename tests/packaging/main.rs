@@ -16,3 +16,6 @@ mod dashboard;
 mod docs;
 mod image;
 mod manifests;
+mod metrics;
+mod observed;
+mod rootfs;

@@ -13,6 +13,7 @@ use super::{
     eventually::{PATIENCE, eventually},
     namespace::Namespace,
     process::Process,
+    rights::RELEASE,
 };
 
 /// Telling runs in one namespace apart.
@@ -32,7 +33,7 @@ impl Operator {
             ("--watch-namespace", namespace.name()),
             ("--listen", "127.0.0.1:0"),
             ("--lease-namespace", namespace.name()),
-            ("--lease-name", "abb"),
+            ("--lease-name", RELEASE),
             ("--lease-duration", "6s"),
             ("--log-format", "json"),
         ];
