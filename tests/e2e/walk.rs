@@ -8,9 +8,12 @@ use std::{collections::BTreeSet, path::PathBuf, process::Stdio, time::Duration};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::harness::{Cluster, TEST_USER, binaries::Binaries, eventually, own_cluster};
+use crate::harness::{Cluster, TEST_USER, binaries::Binaries, cluster, eventually, own_cluster};
 
 mod kubelet;
+#[path = "../packaging/docs/manifests.rs"]
+#[allow(dead_code, reason = "the API server judges here")]
+mod manifests;
 #[path = "../packaging/docs/markdown.rs"]
 #[allow(dead_code, reason = "the blocks are used here")]
 mod markdown;
@@ -307,6 +310,55 @@ async fn a_new_user_walks_through_the_documentation() {
     assert_eq!(walk.skipped, SKIPPED, "blocks that are skipped");
     assert!(walk.run >= 30, "only {} commands were run", walk.run);
     assert_eq!(walk.known, walk.used, "stand-ins that no page needs");
+}
+
+#[tokio::test]
+async fn the_api_server_takes_every_manifest_shown() {
+    let cluster = cluster().await;
+    let mut folders = vec![PathBuf::from(ROOT).join("docs")];
+    let mut texts = vec![("README.md".to_owned(), String::new())];
+    texts[0].1 = std::fs::read_to_string(PathBuf::from(ROOT).join("README.md")).unwrap();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else if let Ok(text) = std::fs::read_to_string(entry.path()) {
+                texts.push((entry.path().display().to_string(), text));
+            }
+        }
+    }
+    let mut seen = 0;
+    for (place, text) in &texts {
+        let shown: Vec<String> = if place.ends_with(".md") {
+            let blocks = markdown::read(text).blocks;
+            let yaml = blocks.into_iter().filter(|block| block.language == "yaml");
+            yaml.map(|block| block.text).collect()
+        } else if place.ends_with(".yaml") {
+            vec![text.clone()]
+        } else {
+            Vec::new()
+        };
+        for manifest in shown.iter().flat_map(|text| manifests::ours(text)) {
+            seen += 1;
+            let file = tempfile::NamedTempFile::new_in(cluster.directory()).unwrap();
+            std::fs::write(file.path(), manifest.to_string()).unwrap();
+            let path = file.path().display().to_string();
+            // Where a page names a namespace, the reader has it.
+            let namespace = manifest["metadata"]["namespace"].as_str().unwrap_or("default");
+            let made = cluster.kubectl(&["create", "namespace", namespace]).await;
+            assert!(made.success || made.stderr.contains("already exists"), "{made:?}");
+            let dry = [
+                "apply",
+                "--dry-run=server",
+                "--validate=strict",
+                "--filename",
+                &path,
+            ];
+            let answer = cluster.kubectl(&dry).await;
+            assert!(answer.success, "{place}: {}\n{manifest:#}", answer.stderr);
+        }
+    }
+    assert!(seen >= 4, "only {seen} manifests were seen");
 }
 
 #[test]

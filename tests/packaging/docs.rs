@@ -36,23 +36,27 @@ fn the_reference_is_made_from_the_code() {
     );
 }
 
-/// Every page for people, by its path below the repository.
-fn pages() -> BTreeMap<PathBuf, Page> {
+/// Files below `docs`, and those at the top of the repository.
+fn files(extension: &str) -> Vec<PathBuf> {
     let top = fs::read_dir(ROOT).unwrap().flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = top.collect();
+    let mut files: Vec<PathBuf> = top.filter(|path| path.is_file()).collect();
     let mut folders = vec![PathBuf::from(ROOT).join("docs")];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap().flatten() {
-            let list = if entry.path().is_dir() {
-                &mut folders
+        for path in fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                folders.push(path);
             } else {
-                &mut files
-            };
-            list.push(entry.path());
+                files.push(path);
+            }
         }
     }
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
-    let pages: BTreeMap<_, _> = files
+    files.retain(|file| file.extension().is_some_and(|its| its == extension));
+    files
+}
+
+/// Every page for people, by its path below the repository.
+fn pages() -> BTreeMap<PathBuf, Page> {
+    let pages: BTreeMap<_, _> = files("md")
         .into_iter()
         .map(|file| {
             let text = fs::read_to_string(&file).unwrap();
@@ -402,17 +406,8 @@ fn every_manifest_shown_fits_its_definition() {
             }
         }
     }
-    for entry in fs::read_dir(format!("{ROOT}/docs/examples")).unwrap().flatten() {
-        if entry
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "yaml")
-        {
-            judge(
-                entry.path().display().to_string(),
-                &fs::read_to_string(entry.path()).unwrap(),
-            );
-        }
+    for file in files("yaml") {
+        judge(file.display().to_string(), &fs::read_to_string(&file).unwrap());
     }
     none(&wrong);
     assert!(seen >= 8, "only {seen} were seen");

@@ -6,6 +6,7 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -19,7 +20,6 @@ use kube::{
     api::{ListParams, Patch, PatchParams},
 };
 use serde_json::json;
-use tokio::task::JoinHandle;
 
 use crate::harness::{Cluster, PATIENCE, TEST_USER, process::Process};
 
@@ -48,19 +48,27 @@ struct Shared {
     logs: Vec<(String, PathBuf)>,
     started: usize,
     fault: Option<String>,
+    is_over: bool,
 }
 
-/// Runs until dropped.
+/// Runs until dropped, on a thread of its own.
 pub struct Kubelet {
     shared: Arc<Mutex<Shared>>,
-    work: JoinHandle<()>,
+    work: Option<JoinHandle<()>>,
 }
 
 impl Kubelet {
     pub fn start(cluster: &'static Cluster) -> Self {
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let work = tokio::spawn(run(cluster, Arc::clone(&shared)));
-        Self { shared, work }
+        let own = Arc::clone(&shared);
+        let work = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(run(cluster, &own));
+        });
+        Self {
+            shared,
+            work: Some(work),
+        }
     }
 
     /// The log of the newest Pod whose name begins so.
@@ -109,17 +117,20 @@ impl Kubelet {
 
 impl Drop for Kubelet {
     fn drop(&mut self) {
-        self.work.abort();
+        self.shared.lock().unwrap().is_over = true;
+        if let Some(work) = self.work.take() {
+            let _panicked = work.join();
+        }
     }
 }
 
-async fn run(cluster: &'static Cluster, shared: Arc<Mutex<Shared>>) {
+async fn run(cluster: &'static Cluster, shared: &Mutex<Shared>) {
     let client = cluster.client_of(TEST_USER, "default").await;
     let mut running: HashMap<String, Running> = HashMap::new();
     let mut often = tokio::time::interval(Duration::from_millis(100));
-    loop {
+    while !shared.lock().unwrap().is_over {
         often.tick().await;
-        if let Err(fault) = look(cluster, &client, &shared, &mut running).await {
+        if let Err(fault) = look(cluster, &client, shared, &mut running).await {
             shared.lock().unwrap().fault.get_or_insert(fault);
             return;
         }

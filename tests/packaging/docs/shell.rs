@@ -71,7 +71,7 @@ pub fn programs(command: &str) -> Vec<Vec<String>> {
     let mut programs = vec![Vec::new()];
     let mut word: Option<String> = None;
     let mut quote = None;
-    let mut end = |word: &mut Option<String>, programs: &mut Vec<Vec<String>>| {
+    let end = |word: &mut Option<String>, programs: &mut Vec<Vec<String>>| {
         if let Some(word) = word.take() {
             programs.last_mut().unwrap().push(word);
         }
