@@ -4,6 +4,7 @@
 use std::{
     env, fs,
     io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -48,8 +49,7 @@ impl Root {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         copy(image, folder.path());
         // The folder of a test is its own user's; the image's user has to get in.
-        let open = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o755));
-        fs::set_permissions(folder.path(), open).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let Some(prefix) = change_of_root() else {
             skipped("changing the root needs root, or user namespaces (kernel.unprivileged_userns_clone)");
             return None;
