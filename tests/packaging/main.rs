@@ -14,5 +14,6 @@ mod alerts;
 mod chart;
 mod dashboard;
 mod docs;
+mod gitops;
 mod image;
 mod manifests;
