@@ -62,20 +62,31 @@ pub fn next_status(
         }
     };
     let standing = &decision.standing;
+    let sought = is_sought(object, decision, judged.0);
     set_while(
-        is_sought(object, decision),
+        sought,
         ConditionType::Reconciling,
         Some(true),
         standing.reason,
         &standing.message,
     );
-    let stalled = standing.kind == StandingKind::Blocked;
+    let failed = (ready == Some(false) && !sought)
+        .then(|| shortfall(object, decision, &status, (last, judged), now))
+        .flatten();
+    let (stalled, stalled_reason, stalled_message) = match &failed {
+        Some((reason, message)) => (true, *reason, message.as_str()),
+        None => (
+            standing.kind == StandingKind::Blocked,
+            standing.reason,
+            standing.message.as_str(),
+        ),
+    };
     set_while(
         stalled,
         ConditionType::Stalled,
         Some(true),
-        standing.reason,
-        &standing.message,
+        stalled_reason,
+        stalled_message,
     );
     let removed = status.state == Some(State::Removed);
     set_while(
@@ -207,10 +218,9 @@ fn ready<'a>(
         }
         Readiness::LastBackup | Readiness::Fresh => {
             // A held-back object keeps the verdict and says why it is held back.
-            let held = matches!(reason, Reason::Suspended | Reason::Planned | Reason::Observing);
             let (verdict, last_reason, last_message) = judged;
             let verdict = Some(verdict == Some(true));
-            if held {
+            if is_held(reason) {
                 (verdict, reason, message)
             } else {
                 (verdict, last_reason, last_message)
@@ -226,17 +236,59 @@ fn is_removal(reason: Reason) -> bool {
     )
 }
 
-/// Whether what `readiness` speaks of is being sought (contract, Conditions).
-fn is_sought(object: &BackupTask, decision: &Decision) -> bool {
+/// Whether what `readiness` speaks of is being sought (contract, Conditions). What is there already is not: a nightly
+/// run of a task that is fresh leaves it as ready as it was.
+fn is_sought(object: &BackupTask, decision: &Decision, judged: Option<bool>) -> bool {
     let standing = &decision.standing;
+    let has = object.spec.readiness == Readiness::Fresh && judged == Some(true);
     match standing.kind {
         StandingKind::Unknown => decision.status.task.is_none(),
         StandingKind::Fine | StandingKind::Waiting if is_removal(standing.reason) => {
             standing.reason != Reason::TaskRemoved
         }
         StandingKind::Blocked | StandingKind::Fine => false,
-        StandingKind::Waiting => object.spec.readiness != Readiness::Reconciled && decision.seeking,
+        StandingKind::Waiting => object.spec.readiness != Readiness::Reconciled && decision.seeking && !has,
     }
+}
+
+/// What fell short where `readiness` speaks of backups and no further attempt is on its way: without it tools take
+/// `Ready: False` for progress (kstatus) and wait for what does not come. `last` is the verdict on the newest backup,
+/// `judged` the one that `readiness` speaks of. An attempt that `retries` still grants is on its way; one of many for
+/// `maxAge`, which have no count, is only after a good run.
+fn shortfall(
+    object: &BackupTask,
+    decision: &Decision,
+    status: &BackupTaskStatus,
+    (last, judged): (Option<bool>, (Option<bool>, Reason, &str)),
+    now: Timestamp,
+) -> Option<(Reason, String)> {
+    let standing = &decision.standing;
+    let (verdict, reason, message) = judged;
+    if standing.kind == StandingKind::Blocked
+        || is_removal(standing.reason)
+        || object.spec.readiness == Readiness::Reconciled
+        || verdict != Some(false)
+    {
+        return None;
+    }
+    if is_held(standing.reason) {
+        return Some((reason, format!("{message}; {}", standing.message)));
+    }
+    let next = status.next_attempt_time.as_ref().filter(|next| next.0 > now);
+    let is_on_its_way = status.retry_attempt.is_some() || (next.is_some() && last == Some(true));
+    if is_on_its_way {
+        return None;
+    }
+    let message = match next {
+        Some(next) => format!("{message}; the next attempt is at {}", next.0),
+        None => message.to_owned(),
+    };
+    Some((reason, message))
+}
+
+/// Whether nothing is sent for the object because its owner said so.
+fn is_held(reason: Reason) -> bool {
+    matches!(reason, Reason::Suspended | Reason::Planned | Reason::Observing)
 }
 
 /// The Events of a write: one for a change of state, one for a new reason somebody should see.

@@ -14,6 +14,7 @@ mod alerts;
 mod chart;
 mod dashboard;
 mod docs;
+mod gitops;
 mod image;
 mod manifests;
 mod metrics;
