@@ -76,7 +76,7 @@ impl Metrics {
             mutations: counter(&MUTATIONS),
             reconciles: counter(&RECONCILES),
             reconcile_duration: histogram(&RECONCILE_DURATION),
-            leader: IntGauge::new(LEADER.name, LEADER.help).expect(VALID),
+            leader: int_gauge(&LEADER),
             registry,
         };
         for part in [
@@ -216,6 +216,10 @@ fn counter(metric: &Metric) -> CounterVec {
 
 fn gauge(metric: &Metric) -> GaugeVec {
     GaugeVec::new(Opts::new(metric.name, metric.help), metric.labels).expect(VALID)
+}
+
+fn int_gauge(metric: &Metric) -> IntGauge {
+    IntGauge::new(metric.name, metric.help).expect(VALID)
 }
 
 fn histogram(metric: &Metric) -> HistogramVec {
