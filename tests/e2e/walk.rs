@@ -329,11 +329,11 @@ async fn the_api_server_takes_every_manifest_shown() {
     }
     let mut seen = 0;
     for (place, text) in &texts {
-        let shown: Vec<String> = if place.ends_with(".md") {
+        let shown: Vec<String> = if is_kind(place, "md") {
             let blocks = markdown::read(text).blocks;
             let yaml = blocks.into_iter().filter(|block| block.language == "yaml");
             yaml.map(|block| block.text).collect()
-        } else if place.ends_with(".yaml") {
+        } else if is_kind(place, "yaml") {
             vec![text.clone()]
         } else {
             Vec::new()
@@ -370,4 +370,11 @@ fn output_is_compared_by_words() {
     for wrong in ["laptop False", "True laptop", "laptop"] {
         assert!(compare("laptop True", wrong).is_err(), "{wrong}");
     }
+}
+
+/// Whether a path has a file name extension.
+fn is_kind(path: &str, extension: &str) -> bool {
+    std::path::Path::new(path)
+        .extension()
+        .is_some_and(|kind| kind == extension)
 }
