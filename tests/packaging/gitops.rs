@@ -96,9 +96,16 @@ fn every_recording_is_a_row_and_holds_no_secret() {
         .collect();
     assert_eq!(there, named);
     for path in there {
-        let text = read(&path).to_lowercase();
-        for word in ["password", "127.0.0.1", "managedfields", "/tmp"] {
-            // The user name of a Secret is no secret, its value never stands in an object.
+        let text = read(&path);
+        // A message may speak of a password; what it is, or where it is read from, stands nowhere.
+        let password = abb_operator::simulator::Scenario::seed().password;
+        for word in [
+            password.as_str(),
+            "\"password\":",
+            "stringData",
+            "127.0.0.1",
+            "managedFields",
+        ] {
             assert!(!text.contains(word), "{word} in {}", path.display());
         }
     }
