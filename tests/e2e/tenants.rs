@@ -239,6 +239,8 @@ async fn one_releases_account_has_no_right_in_another_namespace() {
                     "resourceAttributes": {
                         "namespace": namespace.name(), "group": group, "resource": resource,
                         "subresource": subresource, "verb": verb,
+                        // The Lease is the one object of which the role speaks by name.
+                        "name": if resource == "leases" { rights::RELEASE } else { "" },
                     },
                 },
             });

@@ -3,10 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::{
-    authentication::v1::TokenRequest,
-    rbac::v1::{PolicyRule, Role},
-};
+use k8s_openapi::api::{authentication::v1::TokenRequest, rbac::v1::PolicyRule};
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
@@ -84,17 +81,18 @@ pub async fn token_of(client: &kube::Client, namespace: &str) -> String {
     answer.status.unwrap().token.unwrap()
 }
 
-/// What the rendered roles grant.
+/// What the rendered bindings give the operator's account; a role that is bound to nobody (those for people) gives nothing.
 pub fn granted(objects: &[Value]) -> BTreeSet<Right> {
+    let is_bound = |role: &Value| {
+        objects.iter().any(|binding| {
+            binding["roleRef"]["kind"] == role["kind"]
+                && binding["roleRef"]["name"] == role["metadata"]["name"]
+        })
+    };
     objects
         .iter()
-        .filter(|object| object["kind"] == "Role" || object["kind"] == "ClusterRole")
-        .flat_map(|role| {
-            serde_json::from_value::<Role>(role.clone())
-                .unwrap()
-                .rules
-                .unwrap_or_default()
-        })
+        .filter(|object| object["rules"].is_array() && is_bound(object))
+        .flat_map(|role| serde_json::from_value::<Vec<PolicyRule>>(role["rules"].clone()).unwrap())
         .flat_map(|rule| rights_of(&rule))
         .collect()
 }
