@@ -3,8 +3,6 @@
 //!
 //! `UPDATE_STATES=1 cargo test --test e2e gitops::` writes the recordings anew.
 
-#[path = "harness/go.rs"]
-mod go;
 #[path = "../gitops/table.rs"]
 #[allow(dead_code, reason = "each test target uses a part of the table")]
 mod table;
@@ -15,7 +13,7 @@ use abb_operator::simulator::{Control, PackageState, Scenario, Simulator, TaskSp
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Namespace, Operator, cluster, eventually},
+    harness::{Namespace, Operator, cluster, eventually, go},
     lab::{condition, nas, secret, server, server_at, task},
 };
 

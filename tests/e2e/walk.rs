@@ -316,29 +316,27 @@ async fn a_new_user_walks_through_the_documentation() {
 async fn the_api_server_takes_every_manifest_shown() {
     let cluster = cluster().await;
     let mut folders = vec![PathBuf::from(ROOT).join("docs")];
-    let mut files = vec![PathBuf::from(ROOT).join("README.md")];
+    let mut texts = vec![("README.md".to_owned(), String::new())];
+    texts[0].1 = std::fs::read_to_string(PathBuf::from(ROOT).join("README.md")).unwrap();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
-            let list = if entry.path().is_dir() {
-                &mut folders
-            } else {
-                &mut files
-            };
-            list.push(entry.path());
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else if let Ok(text) = std::fs::read_to_string(entry.path()) {
+                texts.push((entry.path().display().to_string(), text));
+            }
         }
     }
     let mut seen = 0;
-    for file in &files {
-        let place = file.display();
-        let text = || std::fs::read_to_string(file).unwrap();
-        let shown: Vec<String> = match file.extension().and_then(std::ffi::OsStr::to_str) {
-            Some("md") => {
-                let blocks = markdown::read(&text()).blocks;
-                let yaml = blocks.into_iter().filter(|block| block.language == "yaml");
-                yaml.map(|block| block.text).collect()
-            }
-            Some("yaml") => vec![text()],
-            _ => Vec::new(),
+    for (place, text) in &texts {
+        let shown: Vec<String> = if is_kind(place, "md") {
+            let blocks = markdown::read(text).blocks;
+            let yaml = blocks.into_iter().filter(|block| block.language == "yaml");
+            yaml.map(|block| block.text).collect()
+        } else if is_kind(place, "yaml") {
+            vec![text.clone()]
+        } else {
+            Vec::new()
         };
         for manifest in shown.iter().flat_map(|text| manifests::ours(text)) {
             seen += 1;
@@ -372,4 +370,11 @@ fn output_is_compared_by_words() {
     for wrong in ["laptop False", "True laptop", "laptop"] {
         assert!(compare("laptop True", wrong).is_err(), "{wrong}");
     }
+}
+
+/// Whether a path has a file name extension.
+fn is_kind(path: &str, extension: &str) -> bool {
+    std::path::Path::new(path)
+        .extension()
+        .is_some_and(|kind| kind == extension)
 }

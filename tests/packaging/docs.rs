@@ -187,8 +187,7 @@ fn refused(words: &[String], in_prose: bool) -> Option<String> {
     let incomplete = incomplete
         || words.last().is_some_and(|word| word.starts_with("--")) && error.kind() == ErrorKind::InvalidValue;
     let helps = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    let is_fine = helps || (in_prose && incomplete);
-    (!is_fine).then(|| error.to_string())
+    (!(helps || in_prose && incomplete)).then(|| error.to_string())
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -95,9 +96,16 @@ fn every_recording_is_a_row_and_holds_no_secret() {
         .collect();
     assert_eq!(there, named);
     for path in there {
-        let text = read(&path).to_lowercase();
-        for word in ["password", "127.0.0.1", "managedfields", "/tmp"] {
-            // The user name of a Secret is no secret, its value never stands in an object.
+        let text = read(&path);
+        // A message may speak of a password; what it is, or where it is read from, stands nowhere.
+        let password = abb_operator::simulator::Scenario::seed().password;
+        for word in [
+            password.as_str(),
+            "\"password\":",
+            "stringData",
+            "127.0.0.1",
+            "managedFields",
+        ] {
             assert!(!text.contains(word), "{word} in {}", path.display());
         }
     }
@@ -118,9 +126,9 @@ fn the_scripts_stand_as_argo_cd_wants_them_upstream() {
             );
             let text = |field: &str| verdict["argo"][field].as_str().unwrap_or_default().to_owned();
             let (status, message) = (text("status"), json!(text("message")));
-            tests.push_str(&format!(
+            write!(tests,
                 "  - healthStatus:\n      status: {status}\n      message: {message}\n    inputPath: testdata/{name}.yaml\n"
-            ));
+            ).unwrap();
         }
         is_made_of(&folder.join("health_test.yaml"), &tests);
         let there = fs::read_dir(folder.join("testdata")).unwrap().count();
@@ -152,20 +160,24 @@ fn argocd_cm_has_the_scripts() {
          apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: argocd-cm\ndata:\n",
     );
     for kind in ["BackupServer", "BackupTask"] {
-        text.push_str(&format!(
+        write!(
+            text,
             "  resource.customizations.health.activebackup.dev_{kind}: |\n{}",
             block(&script(&format!("{kind}/health.lua")), 4)
-        ));
+        )
+        .unwrap();
     }
-    text.push_str(&format!(
+    write!(text,
         "  resource.customizations.actions.activebackup.dev_BackupTask: |\n    discovery.lua: |\n{}    definitions:\n",
         block(&script("BackupTask/actions/discovery.lua"), 6)
-    ));
+    ).unwrap();
     for action in ACTIONS {
-        text.push_str(&format!(
+        write!(
+            text,
             "      - name: {action}\n        action.lua: |\n{}",
             block(&script(&format!("BackupTask/actions/{action}/action.lua")), 10)
-        ));
+        )
+        .unwrap();
     }
     is_made_of(&argo("argocd-cm.yaml"), &text);
 

@@ -156,7 +156,7 @@ fn what_is_served_is_what_is_described() {
             let plain = metric.kind != Kind::Histogram && metric.name == name;
             let parts = ["_bucket", "_sum", "_count"];
             let is_part = |suffix: &&str| name.strip_suffix(*suffix) == Some(metric.name);
-            plain || metric.kind == Kind::Histogram && parts.iter().any(|part| is_part(part))
+            plain || metric.kind == Kind::Histogram && parts.iter().any(is_part)
         });
         let metric = metric.unwrap_or_else(|| panic!("{series} is described nowhere"));
         let mut expected: BTreeSet<&str> = metric.labels.iter().copied().collect();

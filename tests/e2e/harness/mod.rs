@@ -14,7 +14,7 @@ mod certificates;
 mod cluster;
 mod control_plane;
 mod eventually;
-mod go;
+pub mod go;
 mod namespace;
 mod operator;
 pub mod process;
