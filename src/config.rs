@@ -9,7 +9,9 @@ use crate::{api::GoDuration, telemetry::LogFormat};
 
 mod plugin;
 
-pub use plugin::{ClusterArgs, Plugin, PluginCommand};
+pub use plugin::{
+    BackupArgs, CancelArgs, ClusterArgs, Format, ImportArgs, Plugin, PluginCommand, StatusArgs, TaskArgs,
+};
 
 /// Declares backups of Synology Active Backup for Business in Kubernetes.
 #[derive(Debug, Parser)]

@@ -9,6 +9,7 @@ mod operate;
 mod plugin;
 mod ready;
 mod record;
+mod screen;
 mod simulate;
 
 use std::process::ExitCode;

@@ -1,10 +1,10 @@
 //! Arguments of the kubectl plugin.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{CALL_HELP, MethodArgs};
+use super::{CALL_HELP, MethodArgs, duration};
 
 /// Work with Active Backup for Business from the terminal: kubectl abb.
 #[derive(Debug, Parser)]
@@ -14,8 +14,7 @@ use super::{CALL_HELP, MethodArgs};
     version,
     about,
     arg_required_else_help = true,
-    after_help = "To start a backup:\n  \
-kubectl annotate backuptask NAME activebackup.dev/backup-requested=TOKEN --overwrite"
+    after_help = "Exit codes: 0 done, 1 failed, 3 bad usage or input."
 )]
 pub struct Plugin {
     /// Where the objects are.
@@ -41,9 +40,166 @@ pub struct ClusterArgs {
     pub kubeconfig: Option<PathBuf>,
 }
 
+/// Which BackupTasks.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TaskArgs {
+    /// The BackupTasks.
+    #[arg(
+        value_name = "NAME",
+        required_unless_present = "selector",
+        conflicts_with = "selector"
+    )]
+    pub names: Vec<String>,
+    /// Those with these labels, such as `tier=gold,site!=lab`.
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
+}
+
+/// How a table is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// More columns.
+    Wide,
+    /// The objects, for programs.
+    Json,
+    /// The objects, for people.
+    Yaml,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = STATUS_HELP)]
+pub struct StatusArgs {
+    /// Only these BackupTasks and their servers.
+    #[arg(value_name = "NAME", conflicts_with = "selector")]
+    pub names: Vec<String>,
+    /// Only BackupTasks with these labels.
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
+    /// In every namespace.
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// `wide` shows more columns; `json` and `yaml` the objects.
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// Go on and show each change, until ^C.
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+const STATUS_HELP: &str = "\
+Examples:
+  kubectl abb status
+  kubectl abb status -A -o wide
+  kubectl abb status laptop --watch
+  kubectl abb status -o json | jq '.items[] | select(.kind == \"BackupTask\") | .status.lastResult'";
+
+/// Arguments of `backup`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = BACKUP_HELP)]
+pub struct BackupArgs {
+    /// Which.
+    #[command(flatten)]
+    pub tasks: TaskArgs,
+    /// Wait for the results; the exit code is 1 if one is no success.
+    #[arg(short, long)]
+    pub wait: bool,
+    /// Wait no longer than this; the runs go on.
+    #[arg(long, requires = "wait", value_parser = duration, value_name = "DURATION")]
+    pub timeout: Option<Duration>,
+    /// The token that asks for the run, 1 to 63 characters; one of its own by default. The same token asks once.
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+}
+
+const BACKUP_HELP: &str = "\
+It sets the annotation activebackup.dev/backup-requested, which asks for exactly one run, whatever happens on the way. ^C
+while waiting leaves the run alone.
+
+Examples:
+  kubectl abb backup laptop
+  kubectl abb backup laptop server --wait
+  kubectl abb backup -l tier=gold --wait --timeout 2h
+  kubectl abb backup laptop --wait --token before-upgrade-1.37";
+
+/// Arguments of `cancel`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = CANCEL_HELP)]
+pub struct CancelArgs {
+    /// Which.
+    #[command(flatten)]
+    pub tasks: TaskArgs,
+    /// Wait until the runs have ended.
+    #[arg(short, long)]
+    pub wait: bool,
+    /// Wait no longer than this.
+    #[arg(long, requires = "wait", value_parser = duration, value_name = "DURATION")]
+    pub timeout: Option<Duration>,
+}
+
+const CANCEL_HELP: &str = "\
+It sets the annotation activebackup.dev/cancel-requested, which cancels the run that is in flight when the operator sees it.
+
+Examples:
+  kubectl abb cancel laptop
+  kubectl abb cancel -l tier=gold --wait";
+
+/// Arguments of `import`.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = IMPORT_HELP)]
+pub struct ImportArgs {
+    /// The BackupServer.
+    pub server: String,
+    /// Write one file per task and a kustomization.yaml into this folder instead of printing.
+    #[arg(short = 'd', long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+}
+
+const IMPORT_HELP: &str = "\
+It asks the NAS for its tasks and prints a BackupTask for each one that none stands for. They start nothing: without a
+trigger a BackupTask shows what the NAS does.
+
+Examples:
+  kubectl abb import nas
+  kubectl abb import nas --output-dir backups/
+  kubectl abb import nas | kubectl apply -f -";
+
 /// The plugin's commands.
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
+    /// Show servers, tasks, results and what they wait for, on one screen.
+    Status(StatusArgs),
+    /// Ask for a run of each of these BackupTasks.
+    Backup(BackupArgs),
+    /// Cancel the run in flight of each of these BackupTasks.
+    Cancel(CancelArgs),
+    /// Show the finished runs of a BackupTask.
+    History {
+        /// The BackupTask.
+        task: String,
+        /// `wide` shows more columns; `json` and `yaml` the runs as they stand in the status.
+        #[arg(short, long, value_enum, value_name = "FORMAT")]
+        output: Option<Format>,
+    },
+    /// Ask a BackupServer's NAS for its tasks, with the BackupTasks that stand for them.
+    Tasks {
+        /// The BackupServer.
+        server: String,
+        /// `wide` shows more columns; `json` and `yaml` all that is known.
+        #[arg(short, long, value_enum, value_name = "FORMAT")]
+        output: Option<Format>,
+    },
+    /// Print manifests for the tasks of a NAS that no BackupTask stands for.
+    Import(ImportArgs),
+    /// Hold everything back for these BackupTasks; observing goes on.
+    Suspend(TaskArgs),
+    /// Let these BackupTasks act again.
+    Resume(TaskArgs),
+    /// Check everything between you and a run: definitions, rights, operator, Secret, TLS, login, package, clock.
+    Doctor {
+        /// The BackupServer; all of the namespace by default.
+        server: Option<String>,
+    },
     /// Call one method of the Active Backup API of a BackupServer's NAS, with its Secret.
     #[command(after_long_help = CALL_HELP)]
     Call {
@@ -53,9 +209,10 @@ pub enum PluginCommand {
         #[command(flatten)]
         method: MethodArgs,
     },
-    /// Check the way from a BackupServer to its NAS: Secret, TLS, login, package, rights, clock.
-    Doctor {
-        /// The BackupServer.
-        server: String,
+    /// Print what makes a shell complete commands, flags and names.
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
     },
 }

@@ -19,12 +19,14 @@ mod namespace;
 mod operator;
 pub mod process;
 pub mod rights;
+mod terminal;
 mod workspace;
 
 pub use cluster::{Cluster, cluster, own_cluster};
 pub use eventually::{PATIENCE, eventually, eventually_within};
 pub use namespace::{Namespace, Output};
 pub use operator::Operator;
+pub use terminal::Terminal;
 
 /// User name of the requests of the tests and of kubectl.
 pub const TEST_USER: &str = "test";

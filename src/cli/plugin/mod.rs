@@ -1,5 +1,12 @@
 //! The kubectl plugin: the same commands as the operator's own, for the objects of a cluster.
 
+mod backup;
+mod history;
+mod import;
+mod status;
+mod suspend;
+mod tasks;
+
 use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -22,8 +29,57 @@ pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
     match command {
         PluginCommand::Call { server, method } => call_server(&cluster, &server, &method).await,
         PluginCommand::Doctor { server } => {
-            let (kubernetes, server) = server_of(&cluster, &server).await?;
+            let (kubernetes, server) = server_of(&cluster, &server.unwrap_or_default()).await?;
             doctor::run(&kubernetes, &server).await
+        }
+        PluginCommand::Status(args) => status::run(&Place::find(&cluster).await?, &args).await,
+        PluginCommand::Backup(args) => backup::run(&Place::find(&cluster).await?, &args).await,
+        PluginCommand::Cancel(args) => backup::cancel(&Place::find(&cluster).await?, &args).await,
+        PluginCommand::History { task, output } => {
+            history::run(&Place::find(&cluster).await?, &task, output).await
+        }
+        PluginCommand::Tasks { server, output } => {
+            tasks::run(&Place::find(&cluster).await?, &server, output).await
+        }
+        PluginCommand::Import(args) => import::run(&Place::find(&cluster).await?, &args).await,
+        PluginCommand::Suspend(args) => suspend::run(&Place::find(&cluster).await?, &args, true).await,
+        PluginCommand::Resume(args) => suspend::run(&Place::find(&cluster).await?, &args, false).await,
+        PluginCommand::Completion { .. } => Err(Failure::new("not built yet")),
+    }
+}
+
+/// A cluster, and the namespace that a command is about.
+struct Place {
+    client: kube::Client,
+    kubernetes: Kubernetes,
+    namespace: String,
+}
+
+impl Place {
+    async fn find(args: &ClusterArgs) -> Result<Self, Failure> {
+        let config = config(args).await?;
+        let namespace = args
+            .namespace
+            .clone()
+            .unwrap_or_else(|| config.default_namespace.clone());
+        let client = kube::Client::try_from(config)
+            .map_err(|error| Failure::because("failed to set up the cluster's client", &error))?;
+        let kubernetes = Kubernetes::new(client.clone(), "kubectl-abb");
+        Ok(Self {
+            client,
+            kubernetes,
+            namespace,
+        })
+    }
+
+    async fn server(&self, name: &str) -> Result<BackupServer, Failure> {
+        let namespace = &self.namespace;
+        match self.kubernetes.read_server(namespace, name).await {
+            Ok(Some(server)) => Ok(server),
+            Ok(None) => Err(Failure::new(format!(
+                "there is no BackupServer {name:?} in namespace {namespace:?}: see kubectl get backupservers --all-namespaces"
+            ))),
+            Err(error) => Err(Failure::new(error.to_string())),
         }
     }
 }
@@ -51,21 +107,9 @@ async fn call_server(cluster: &ClusterArgs, name: &str, method: &MethodArgs) -> 
 
 /// The cluster, and the BackupServer of that name in the namespace asked for.
 async fn server_of(args: &ClusterArgs, name: &str) -> Result<(Kubernetes, BackupServer), Failure> {
-    let config = config(args).await?;
-    let namespace = args
-        .namespace
-        .clone()
-        .unwrap_or_else(|| config.default_namespace.clone());
-    let client = kube::Client::try_from(config)
-        .map_err(|error| Failure::because("failed to set up the cluster's client", &error))?;
-    let kubernetes = Kubernetes::new(client, "kubectl-abb");
-    match kubernetes.read_server(&namespace, name).await {
-        Ok(Some(server)) => Ok((kubernetes, server)),
-        Ok(None) => Err(Failure::new(format!(
-            "there is no BackupServer {name:?} in namespace {namespace:?}: see kubectl get backupservers --all-namespaces"
-        ))),
-        Err(error) => Err(Failure::new(error.to_string())),
-    }
+    let place = Place::find(args).await?;
+    let server = place.server(name).await?;
+    Ok((place.kubernetes, server))
 }
 
 async fn config(args: &ClusterArgs) -> Result<Config, Failure> {

@@ -1,0 +1,124 @@
+//! A program in a pseudo-terminal of a given size, and what stands on its screen.
+
+use std::{
+    io::{Read, Write},
+    num::NonZeroU16,
+    sync::{Arc, Mutex},
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use super::eventually::eventually;
+
+/// Lines that scrolled away and are kept.
+const SCROLLBACK: usize = 10_000;
+
+/// A program that draws. It is killed when this is dropped.
+pub struct Terminal {
+    screen: Arc<Mutex<vt100::Parser>>,
+    written: Arc<Mutex<Vec<u8>>>,
+    child: Box<dyn Child + Send + Sync>,
+    reader: std::thread::JoinHandle<()>,
+    keyboard: Box<dyn Write + Send>,
+    _master: Box<dyn MasterPty + Send>,
+}
+
+impl Terminal {
+    /// Starts a program with nothing in its environment but `PATH`, `TERM` and what is given.
+    pub fn start(
+        program: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        (columns, rows): (u16, u16),
+    ) -> Self {
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(program);
+        command.args(arguments);
+        command.env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("TERM", "xterm-256color");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let [height, width] = [rows, columns].map(|count| NonZeroU16::new(count).unwrap());
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(height, width, SCROLLBACK)));
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (drawn, kept) = (Arc::clone(&screen), Arc::clone(&written));
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                drawn.lock().unwrap().process(&buffer[..count]);
+                kept.lock().unwrap().extend_from_slice(&buffer[..count]);
+            }
+        });
+        Self {
+            screen,
+            written,
+            child,
+            reader,
+            keyboard: pair.master.take_writer().unwrap(),
+            _master: pair.master,
+        }
+    }
+
+    /// The text on the screen, without the blanks at the ends of lines.
+    pub fn screen(&self) -> String {
+        let contents = self.screen.lock().unwrap().screen().contents();
+        contents
+            .lines()
+            .map(|line| format!("{}\n", line.trim_end()))
+            .collect()
+    }
+
+    /// Everything that was written so far, with its control sequences.
+    pub fn written(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
+    }
+
+    /// Waits until the screen satisfies a condition, and returns its text.
+    pub async fn until(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        eventually(what, async || {
+            let screen = self.screen();
+            if holds(&screen) { Ok(screen) } else { Err(screen) }
+        })
+        .await
+    }
+
+    /// Types something; `"\x03"` is ^C.
+    pub fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self.keyboard.flush().unwrap();
+    }
+
+    /// Waits for the end of the program; its exit code and the text on the screen.
+    pub async fn ended(&mut self) -> (u32, String) {
+        let child = &mut self.child;
+        let code = eventually("the program in the terminal ends", async || {
+            child.try_wait().unwrap().map(|status| status.exit_code())
+        })
+        .await;
+        // The last bytes may still be on their way from the terminal.
+        let reader = &self.reader;
+        eventually("the terminal is read to its end", async || {
+            reader.is_finished().then_some(())
+        })
+        .await;
+        (code, self.screen())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+    }
+}
