@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod decide;
+pub mod manifest;
 pub mod nas;
 pub mod observe;
 pub mod record;

@@ -1,0 +1,43 @@
+//! The name that was probably meant.
+
+/// The known name that differs least, if it differs little.
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    let distance = |known: &str| {
+        let known = known.to_lowercase();
+        // A word left out or added (`suspended`, `backoff`) is as near as a slip of the finger.
+        if lower.len() > 3 && (known.contains(&lower) || lower.contains(&known)) {
+            return 1;
+        }
+        strsim::damerau_levenshtein(&lower, &known)
+    };
+    known
+        .into_iter()
+        .map(|known| (distance(known), known))
+        .min()
+        .filter(|(distance, known)| *distance <= 1 + known.len().min(name.len()) / 4)
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_named_and_a_far_one_is_not() {
+        let known = ["suspend", "retries", "retryBackoff", "removal", "task", "triggers", "historyLimit"];
+        for (name, meant) in [
+            ("suspended", Some("suspend")),
+            ("retrys", Some("retries")),
+            ("retrybackoff", Some("retryBackoff")),
+            ("backoff", Some("retryBackoff")),
+            ("trigger", Some("triggers")),
+            ("taks", Some("task")),
+            ("cron", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, known), meant, "{name}");
+        }
+    }
+}
