@@ -21,6 +21,7 @@ pub mod observe;
 pub mod record;
 pub mod serve;
 pub mod simulator;
+pub mod standalone;
 pub mod status;
 pub mod telemetry;
 

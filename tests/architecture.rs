@@ -8,7 +8,7 @@ mod mutants;
 use std::{fs, path::Path};
 
 /// Modules in reading order: each may use those above it in this list and none below.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "clock",
     "api",
     "manifest",
@@ -20,6 +20,7 @@ const ORDER: [&str; 14] = [
     "status",
     "telemetry",
     "controller",
+    "standalone",
     "simulator",
     "config",
     "cli",

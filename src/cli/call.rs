@@ -28,7 +28,11 @@ pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
     }
     let call = invocation(&method)?;
     if method.dry_run {
-        let address = nas.url.as_ref().map_or("the NAS".to_owned(), entry_address);
+        let address = nas
+            .account
+            .url
+            .as_ref()
+            .map_or("the NAS".to_owned(), entry_address);
         print(&dry_run(&call, &address));
         return Ok(());
     }

@@ -1,11 +1,14 @@
 //! The commands. Each takes its arguments as typed and says what went wrong in one line: what, where, remedy.
 
+mod apply;
 mod call;
 mod crd;
 mod demo;
 mod doctor;
+mod manifests;
 mod nas;
 mod operate;
+mod plan;
 mod plugin;
 mod ready;
 mod record;
@@ -20,6 +23,8 @@ use crate::config::{Cli, Command, Plugin};
 
 /// Bad usage or input (contract, "Exit codes").
 const BAD_USAGE: u8 = 3;
+/// A plan has something that is due (contract, "Exit codes").
+const IS_DUE: u8 = 2;
 
 /// Why a command failed, for people.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +47,14 @@ impl Failure {
         Self {
             text: what.into(),
             exit_code: BAD_USAGE,
+        }
+    }
+
+    /// All that is to be said was printed.
+    fn said(exit_code: u8) -> Self {
+        Self {
+            text: String::new(),
+            exit_code,
         }
     }
 
@@ -92,6 +105,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Ready(args) => ready::run(&args).await,
         Command::Record(args) => Box::pin(record::run(*args)).await,
+        Command::Plan(args) => Box::pin(plan::run(*args)).await,
+        Command::Apply(args) => Box::pin(apply::run(*args)).await,
         Command::Call(args) => Box::pin(call::run(*args)).await,
     };
     ended_with(done)
@@ -106,7 +121,9 @@ fn ended_with(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            if !failure.text.is_empty() {
+                eprintln!("error: {failure}");
+            }
             ExitCode::from(failure.exit_code)
         }
     }

@@ -7,7 +7,7 @@ mod connect;
 mod fleet;
 pub mod kubernetes;
 mod leader;
-mod orphan;
+pub mod orphan;
 mod pass;
 mod read;
 mod reign;

@@ -53,13 +53,22 @@ struct Reader {
 impl Reader {
     fn fault(&mut self, path: &Path, message: String) {
         self.found += 1;
-        let place = Place { file: path.display().to_string(), line: 0 };
-        self.faults.push(Fault { place, object: String::new(), field: String::new(), message });
+        let place = Place {
+            file: path.display().to_string(),
+            line: 0,
+        };
+        self.faults.push(Fault {
+            place,
+            object: String::new(),
+            field: String::new(),
+            message,
+        });
     }
 
     /// True the first time, by whatever way the file or folder is reached.
     fn is_new(&mut self, path: &Path) -> bool {
-        self.seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+        self.seen
+            .insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
     }
 
     fn standard_input(&mut self) {
@@ -92,7 +101,11 @@ impl Reader {
         }
         entries.sort();
         for path in entries {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             // Editors and mounted ConfigMaps keep a second copy under such names.
             if name.starts_with('.') {
                 continue;
@@ -118,7 +131,11 @@ impl Reader {
 
     fn text(&mut self, path: &Path, bytes: Vec<u8>, is_named: bool) {
         match String::from_utf8(bytes) {
-            Ok(text) => self.texts.push(Text { file: path.display().to_string(), text, is_named }),
+            Ok(text) => self.texts.push(Text {
+                file: path.display().to_string(),
+                text,
+                is_named,
+            }),
             Err(error) => {
                 let read = &error.as_bytes()[..error.utf8_error().valid_up_to()];
                 let line = 1 + read.iter().filter(|byte| **byte == b'\n').count();
@@ -132,6 +149,10 @@ impl Reader {
 }
 
 fn is_manifest(path: &Path, name: &str) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let extension = path
+        .extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     EXTENSIONS.contains(&extension.as_str()) && !NO_MANIFESTS.contains(&name)
 }

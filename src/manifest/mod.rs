@@ -27,7 +27,7 @@ use crate::api::{BackupServer, BackupTask};
 pub const STANDARD_INPUT: &str = "-";
 
 /// A line of a file; line 0 is the file as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// The path as it was given or found; `-` is standard input.
     pub file: String,
@@ -37,7 +37,11 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = if self.file == STANDARD_INPUT { "<stdin>" } else { &self.file };
+        let file = if self.file == STANDARD_INPUT {
+            "<stdin>"
+        } else {
+            &self.file
+        };
         match self.line {
             0 => f.write_str(file),
             line => write!(f, "{file}:{line}"),
@@ -46,7 +50,7 @@ impl fmt::Display for Place {
 }
 
 /// Something wrong with a manifest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Fault {
     /// The field's line, else its nearest parent's.
     pub place: Place,
@@ -93,7 +97,10 @@ impl<K> Located<K> {
     /// The place of a field such as `spec.triggers.schedule`; of its nearest parent when the manifest does not have it.
     #[must_use]
     pub fn at(&self, field: &str) -> Place {
-        Place { file: self.place.file.clone(), line: self.tree.line_of(field) }
+        Place {
+            file: self.place.file.clone(),
+            line: self.tree.line_of(field),
+        }
     }
 
     /// A fault at a field of this object.
@@ -157,11 +164,16 @@ pub fn load(paths: &[PathBuf], default_namespace: &str) -> Result<Manifests, Vec
 /// by itself is not repeated.
 #[must_use]
 pub fn changes<K: Serialize>(before: &K, after: &Located<K>) -> Vec<Fault> {
-    let Some(kind) = kinds::of(after.document()) else { return Vec::new() };
+    let Some(kind) = kinds::of(after.document()) else {
+        return Vec::new();
+    };
     let text = serde_json::to_string(before).unwrap_or_default();
     let mut before: Value = serde_json::from_str(&text).unwrap_or_default();
     let findings = kind.judge_change(&mut before, after.document());
-    findings.into_iter().map(|finding| after.fault(&finding.path, finding.message)).collect()
+    findings
+        .into_iter()
+        .map(|finding| after.fault(&finding.path, finding.message))
+        .collect()
 }
 
 /// The path of a field, a key with other signs in brackets.

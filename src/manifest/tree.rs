@@ -162,7 +162,11 @@ pub(super) fn read(text: &str) -> Vec<Document> {
             Some(Err(error)) => {
                 let column = error.marker().col() + 1;
                 let line = error.marker().line();
-                let message = format!("failed to read as YAML: {} (column {column}){}", error.info(), remedy(text, line));
+                let message = format!(
+                    "failed to read as YAML: {} (column {column}){}",
+                    error.info(),
+                    remedy(text, line)
+                );
                 documents.extend(std::mem::take(&mut builder).broken(line, message));
                 if !parser.proceed_next_document().unwrap_or(false) {
                     break;
@@ -220,7 +224,10 @@ impl Builder {
                     self.open_key(&text, is_plain, tag.as_deref(), line);
                 } else {
                     let value = self.scalar(&text, is_plain, tag.as_deref(), line);
-                    let node = Node { line, content: Content::Scalar(value) };
+                    let node = Node {
+                        line,
+                        content: Content::Scalar(value),
+                    };
                     self.close(node, anchor);
                 }
                 self.count(1)
@@ -232,7 +239,11 @@ impl Builder {
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), "map", line);
-                let open = Open::Map { entries: Vec::new(), merged: Vec::new(), key: None };
+                let open = Open::Map {
+                    entries: Vec::new(),
+                    merged: Vec::new(),
+                    key: None,
+                };
                 self.open(open, line, anchor);
                 self.count(1)
             }
@@ -245,7 +256,10 @@ impl Builder {
                 if frame.is_key {
                     self.bad_key(frame.line);
                 } else {
-                    let node = Node { line: frame.line, content };
+                    let node = Node {
+                        line: frame.line,
+                        content,
+                    };
                     self.close(node, frame.anchor);
                 }
                 Some(())
@@ -262,7 +276,10 @@ impl Builder {
                 Some(())
             }
             Event::UnresolvedAlias(name) => {
-                self.flaw(line, &format!("the alias *{name} names no anchor of this document"));
+                self.flaw(
+                    line,
+                    &format!("the alias *{name} names no anchor of this document"),
+                );
                 self.take_alias(null(line), line);
                 Some(())
             }
@@ -276,12 +293,23 @@ impl Builder {
     }
 
     fn awaits_key(&self) -> bool {
-        matches!(self.frames.last(), Some(Frame { open: Open::Map { key: None, .. }, .. }))
+        matches!(
+            self.frames.last(),
+            Some(Frame {
+                open: Open::Map { key: None, .. },
+                ..
+            })
+        )
     }
 
     fn open(&mut self, open: Open, line: usize, anchor: usize) {
         let is_key = self.awaits_key();
-        self.frames.push(Frame { open, line, anchor, is_key });
+        self.frames.push(Frame {
+            open,
+            line,
+            anchor,
+            is_key,
+        });
     }
 
     fn take_alias(&mut self, node: Node, line: usize) {
@@ -289,29 +317,49 @@ impl Builder {
             return self.close(node, 0);
         }
         match node.content {
-            Content::Scalar(Value::String(text)) => self.set_key(Key { line, text: Some(text), is_merge: false }),
+            Content::Scalar(Value::String(text)) => self.set_key(Key {
+                line,
+                text: Some(text),
+                is_merge: false,
+            }),
             _ => self.bad_key(line),
         }
     }
 
     fn open_key(&mut self, text: &str, is_plain: bool, tag: Option<&Tag>, line: usize) {
         let is_text = !is_plain || tag.is_some();
-        let name = if is_text { Some(text.to_owned()) } else { scalar::key(text) };
+        let name = if is_text {
+            Some(text.to_owned())
+        } else {
+            scalar::key(text)
+        };
         if name.is_none() {
             return self.bad_key(line);
         }
         let is_merge = !is_text && text == "<<";
-        self.set_key(Key { line, text: name, is_merge });
+        self.set_key(Key {
+            line,
+            text: name,
+            is_merge,
+        });
     }
 
     /// The value that follows is read and dropped.
     fn bad_key(&mut self, line: usize) {
         self.flaw(line, "a key must be a text");
-        self.set_key(Key { line, text: None, is_merge: false });
+        self.set_key(Key {
+            line,
+            text: None,
+            is_merge: false,
+        });
     }
 
     fn set_key(&mut self, next: Key) {
-        if let Some(Frame { open: Open::Map { key, .. }, .. }) = self.frames.last_mut() {
+        if let Some(Frame {
+            open: Open::Map { key, .. },
+            ..
+        }) = self.frames.last_mut()
+        {
             *key = Some(next);
         }
     }
@@ -326,7 +374,11 @@ impl Builder {
             Some(Open::List(items)) => items.push(node),
             Some(Open::Map { entries, merged, key }) => match key.take() {
                 Some(Key { is_merge: true, .. }) => merged.push(node),
-                Some(Key { line, text: Some(key), .. }) => {
+                Some(Key {
+                    line,
+                    text: Some(key),
+                    ..
+                }) => {
                     if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                         let message = format!("stands twice, first in line {}: keep one", first.line);
                         let field = self.path_of(&key);
@@ -396,13 +448,23 @@ impl Builder {
             && tag.original() != "!"
             && tag.core_suffix() != Some(known)
         {
-            self.flaw(line, &format!("the tag {} means nothing in a manifest: take it away", tag.original()));
+            self.flaw(
+                line,
+                &format!(
+                    "the tag {} means nothing in a manifest: take it away",
+                    tag.original()
+                ),
+            );
         }
     }
 
     fn flaw(&mut self, line: usize, message: &str) {
         let field = self.path_of("");
-        self.flaws.push(Flaw { line, field, message: message.to_owned() });
+        self.flaws.push(Flaw {
+            line,
+            field,
+            message: message.to_owned(),
+        });
     }
 
     /// The path of what is being read, with a last name.
@@ -411,22 +473,45 @@ impl Builder {
         for frame in &self.frames {
             match &frame.open {
                 Open::List(items) => path = super::item(&path, items.len()),
-                Open::Map { key: Some(Key { text: Some(key), .. }), .. } => path = super::child(&path, key),
+                Open::Map {
+                    key: Some(Key { text: Some(key), .. }),
+                    ..
+                } => path = super::child(&path, key),
                 Open::Map { .. } => {}
             }
         }
-        if last.is_empty() { path } else { super::child(&path, last) }
+        if last.is_empty() {
+            path
+        } else {
+            super::child(&path, last)
+        }
     }
 
     fn finish(self) -> Option<Document> {
-        let is_empty = matches!(&self.root, None | Some(Node { content: Content::Scalar(Value::Null), .. }));
-        (!is_empty || !self.flaws.is_empty()).then_some(Document { root: self.root, flaws: self.flaws })
+        let is_empty = matches!(
+            &self.root,
+            None | Some(Node {
+                content: Content::Scalar(Value::Null),
+                ..
+            })
+        );
+        (!is_empty || !self.flaws.is_empty()).then_some(Document {
+            root: self.root,
+            flaws: self.flaws,
+        })
     }
 
     fn broken(mut self, line: usize, message: String) -> Option<Document> {
         // Other flaws of a document that cannot be read may be its consequences.
-        self.flaws = vec![Flaw { line, field: String::new(), message }];
-        Some(Document { root: None, flaws: self.flaws })
+        self.flaws = vec![Flaw {
+            line,
+            field: String::new(),
+            message,
+        }];
+        Some(Document {
+            root: None,
+            flaws: self.flaws,
+        })
     }
 }
 
@@ -438,5 +523,8 @@ fn remedy(text: &str, line: usize) -> &'static str {
 }
 
 fn null(line: usize) -> Node {
-    Node { line, content: Content::Scalar(Value::Null) }
+    Node {
+        line,
+        content: Content::Scalar(Value::Null),
+    }
 }

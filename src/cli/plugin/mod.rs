@@ -112,6 +112,12 @@ async fn server_of(args: &ClusterArgs, name: &str) -> Result<(Kubernetes, Backup
     Ok((place.kubernetes, server))
 }
 
+/// A client of the cluster that the flags name, and the namespace that they mean.
+pub(super) async fn connect(args: &ClusterArgs) -> Result<(kube::Client, String), Failure> {
+    let place = Place::find(args).await?;
+    Ok((place.client, place.namespace))
+}
+
 async fn config(args: &ClusterArgs) -> Result<Config, Failure> {
     let failed = |error: &dyn std::error::Error| {
         Failure::because("failed to find a cluster (set KUBECONFIG or --kubeconfig)", error)
