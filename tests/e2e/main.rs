@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod applies;
 mod bad_input;
 mod calls;
 mod commands;
@@ -18,6 +19,7 @@ mod lab;
 mod leadership;
 mod metrics;
 mod proxy;
+mod pulls;
 mod quiet;
 mod removal;
 mod runs;
