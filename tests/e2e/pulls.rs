@@ -355,3 +355,66 @@ async fn a_removal_is_red_at_a_terminal_and_colourless_elsewhere() {
     assert!(!piped.out.contains('\u{1b}'), "{}", piped.out);
     assert!(piped.out.contains("Nothing was sent."), "{}", piped.out);
 }
+
+/// The steps of the workflow in the documentation, with everything real but the forge's own command line.
+#[tokio::test]
+async fn the_workflow_of_the_documentation_comments_and_ends_as_the_plan_does() {
+    use std::os::unix::fs::PermissionsExt;
+    let text = fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/docs/examples/github-plan.yaml"
+    ))
+    .unwrap();
+    let workflow: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+    let steps = workflow["jobs"]["plan"]["steps"].as_array().unwrap();
+    let script = steps.iter().find_map(|step| step["run"].as_str()).unwrap();
+    let nas = office().await;
+    for (pull, password, ends_well, part) in [
+        ("a-new-task", true, true, "| `attic` | nas | Attic | new |"),
+        ("removal-now", true, true, "[!CAUTION]"),
+        ("a-task-that-is-not-there", true, false, "TaskNotFound"),
+        ("wrong-field", true, false, "backups/laptop.yaml:9"),
+        ("wrong-field", false, false, "backups/laptop.yaml:9"),
+        ("a-task-that-is-not-there", false, true, "no NAS was asked"),
+    ] {
+        let place = checkout(pull, &nas);
+        let programs = place.path().join("programs");
+        fs::create_dir(&programs).unwrap();
+        let forge = programs.join("gh");
+        fs::write(&forge, "#!/bin/sh\ncat \"$7\" >comment\necho \"$@\" >arguments\n").unwrap();
+        fs::set_permissions(&forge, fs::Permissions::from_mode(0o755)).unwrap();
+        let own = Path::new(OPERATOR).parent().unwrap().to_owned();
+        let inherited = std::env::var_os("PATH").unwrap();
+        let path = std::env::join_paths(
+            [programs, own]
+                .into_iter()
+                .chain(std::env::split_paths(&inherited)),
+        )
+        .unwrap();
+        let output = Command::new("bash")
+            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
+            .current_dir(place.path())
+            .env("PATH", path)
+            .env("RUNNER_TEMP", place.path())
+            .env("GITHUB_STEP_SUMMARY", place.path().join("summary"))
+            .env("PULL_REQUEST", "https://forge.example/pulls/1")
+            .env("ABB_NAS_URL", nas.url())
+            .env("ABB_NAS_USERNAME", nas.username())
+            .env("ABB_NAS_PASSWORD", if password { nas.password() } else { "" })
+            .env("ABB_STATE", place.path().join("state"))
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), ends_well, "{pull}: {err}");
+        let comment = fs::read_to_string(place.path().join("comment")).unwrap();
+        assert!(comment.contains(part), "{pull}: {comment}");
+        assert_eq!(comment, fs::read_to_string(place.path().join("summary")).unwrap());
+        let arguments = fs::read_to_string(place.path().join("arguments")).unwrap();
+        assert!(
+            arguments.starts_with("pr comment https://forge.example/pulls/1 --edit-last"),
+            "{arguments}"
+        );
+    }
+}
