@@ -120,7 +120,7 @@ pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Ve
     if let Some(allowed) = schema["enum"].as_array()
         && !allowed.contains(value)
     {
-        let message = format!("unsupported value {value}: supported values: {}", list(allowed));
+        let message = format!("unsupported value: {value}: supported values: {}", list(allowed));
         say(Class::Blocking, message);
     }
     match value {
@@ -172,26 +172,27 @@ fn judge_number(schema: &Value, number: f64, say: &mut impl FnMut(Class, String)
     }
 }
 
+/// Length and pattern one after the other, as the API server does; the format beside them.
 fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     let length = text.chars().count() as u64;
+    let is_time = schema["format"] == "date-time";
+    let wrong_time = "must be of type date-time, such as 2026-01-02T03:04:05Z";
     if let Some(most) = schema["maxLength"].as_u64()
         && length > most
     {
         say(Class::Blocking, format!("too long: may not be more than {most} characters, and has {length}"));
-    }
-    if let Some(least) = schema["minLength"].as_u64()
+    } else if let Some(least) = schema["minLength"].as_u64()
         && length < least
     {
         say(Class::Invalid, format!("should be at least {least} chars long"));
-    }
-    if let Some(pattern) = schema["pattern"].as_str()
+    } else if let Some(pattern) = schema["pattern"].as_str()
         && !matches(pattern, text)
     {
-        say(Class::Pattern, format!("should match '{pattern}'"));
+        let message = if is_time { wrong_time.to_owned() } else { format!("should match '{pattern}'") };
+        say(Class::Pattern, message);
     }
-    if schema["format"] == "date-time" && !is_date_time(text) {
-        let message = "must be of type date-time, such as 2026-01-02T03:04:05Z";
-        say(Class::Blocking, message.to_owned());
+    if is_time && !is_date_time(text) {
+        say(Class::Blocking, wrong_time.to_owned());
     }
 }
 

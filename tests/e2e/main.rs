@@ -7,6 +7,7 @@
 mod bad_input;
 mod calls;
 mod commands;
+mod corpus;
 mod crash;
 mod crds;
 mod gates;
