@@ -23,7 +23,7 @@ use crate::api::GROUP;
 
 /// Collects objects and faults over all files.
 pub(super) struct Reading<'a> {
-    kinds: Vec<Kind>,
+    kinds: &'static [Kind],
     default_namespace: &'a str,
     seen: HashMap<(String, String, String), Place>,
     pub(super) manifests: Manifests,
@@ -134,10 +134,7 @@ impl<'a> Reading<'a> {
             let is_half_ours = group == GROUP || self.ours().any(|kind| kind.name == name);
             if text.is_named || is_half_ours {
                 let field = if version.is_empty() { "apiVersion" } else { "kind" };
-                let message = format!(
-                    "required value is missing: a manifest begins with apiVersion and kind, such as {}",
-                    self.known()
-                );
+                let message = format!("required value is missing: what is read here is {}", self.known());
                 self.fault(text, &node, field, field, message);
             }
             return;
@@ -153,7 +150,7 @@ impl<'a> Reading<'a> {
             let (field, message) = self.unknown_kind(&version, &name);
             self.fault(text, &node, field, field, message);
         } else if self.ours().any(|kind| kind.name == name) && nearest(group, [GROUP]).is_some() {
-            let message = format!("unknown group {group:?}: did you mean {}?", self.known());
+            let message = format!("unknown group {group:?}: did you mean {GROUP}?");
             self.fault(text, &node, "apiVersion", "apiVersion", message);
         } else {
             self.manifests.others += 1;
@@ -166,11 +163,18 @@ impl<'a> Reading<'a> {
 
     /// What exists in our group.
     fn known(&self) -> String {
+<<<<<<< HEAD
         let known: Vec<String> = self
             .ours()
             .map(|kind| format!("{} {}", kind.api_version, kind.name))
             .collect();
         known.join(" and ")
+=======
+        let names: Vec<&str> = self.ours().map(|kind| kind.name.as_str()).collect();
+        let mut versions: Vec<&str> = self.ours().map(|kind| kind.api_version.as_str()).collect();
+        versions.dedup();
+        format!("{} of {}", names.join(" and "), versions.join(" and "))
+>>>>>>> wt-manifest
     }
 
     fn unknown_kind(&self, version: &str, name: &str) -> (&'static str, String) {
@@ -178,14 +182,18 @@ impl<'a> Reading<'a> {
             let meant = nearest(name, self.ours().map(|kind| kind.name.as_str()));
             let remedy = match meant {
                 Some(meant) => format!("did you mean {meant}?"),
-                None => format!("there are {}", self.known()),
+                None => format!("there is {}", self.known()),
             };
             return ("kind", format!("unknown kind {name:?}: {remedy}"));
         }
+<<<<<<< HEAD
         (
             "apiVersion",
             format!("unknown version {version:?}: there are {}", self.known()),
         )
+=======
+        ("apiVersion", format!("unknown version {version:?}: there is {}", self.known()))
+>>>>>>> wt-manifest
     }
 
     /// Keeps what is right and new.

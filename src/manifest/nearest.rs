@@ -5,6 +5,9 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     let lower = name.to_lowercase();
     let distance = |known: &str| {
         let known = known.to_lowercase();
+        if lower == known {
+            return 0;
+        }
         // A word left out or added (`suspended`, `backoff`) is as near as a slip of the finger.
         if lower.len() > 3 && (known.contains(&lower) || lower.contains(&known)) {
             return 1;
@@ -41,6 +44,7 @@ mod tests {
             ("backoff", Some("retryBackoff")),
             ("trigger", Some("triggers")),
             ("taks", Some("task")),
+            ("Removal", Some("removal")),
             ("cron", None),
             ("x", None),
             ("", None),

@@ -30,11 +30,7 @@ pub(super) enum Class {
 
 impl Finding {
     pub(super) fn new(path: impl Into<String>, class: Class, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            message: message.into(),
-            class,
-        }
+        Self { path: path.into(), message: message.into(), class }
     }
 }
 
@@ -124,7 +120,7 @@ pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Ve
     if let Some(allowed) = schema["enum"].as_array()
         && !allowed.contains(value)
     {
-        let message = format!("unsupported value {value}: supported values: {}", list(allowed));
+        let message = format!("unsupported value: {value}: supported values: {}", list(allowed));
         say(Class::Blocking, message);
     }
     match value {
@@ -134,10 +130,7 @@ pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Ve
             if let Some(most) = schema["maxItems"].as_u64()
                 && items.len() as u64 > most
             {
-                say(
-                    Class::Blocking,
-                    format!("too many: must have at most {most} items"),
-                );
+                say(Class::Blocking, format!("too many: must have at most {most} items"));
             }
             if let Some(schema) = schema.get("items") {
                 for (number, value) in items.iter().enumerate() {
@@ -170,44 +163,36 @@ fn judge_number(schema: &Value, number: f64, say: &mut impl FnMut(Class, String)
     if let Some(least) = bound("minimum")
         && number < least
     {
-        say(
-            Class::Invalid,
-            format!("should be greater than or equal to {least}, not {number}"),
-        );
+        say(Class::Invalid, format!("should be greater than or equal to {least}, not {number}"));
     }
     if let Some(most) = bound("maximum")
         && number > most
     {
-        say(
-            Class::Invalid,
-            format!("should be less than or equal to {most}, not {number}"),
-        );
+        say(Class::Invalid, format!("should be less than or equal to {most}, not {number}"));
     }
 }
 
+/// Length and pattern one after the other, as the API server does; the format beside them.
 fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     let length = text.chars().count() as u64;
+    let is_time = schema["format"] == "date-time";
+    let wrong_time = "must be of type date-time, such as 2026-01-02T03:04:05Z";
     if let Some(most) = schema["maxLength"].as_u64()
         && length > most
     {
-        say(
-            Class::Blocking,
-            format!("too long: may not be more than {most} characters, and has {length}"),
-        );
-    }
-    if let Some(least) = schema["minLength"].as_u64()
+        say(Class::Blocking, format!("too long: may not be more than {most} characters, and has {length}"));
+    } else if let Some(least) = schema["minLength"].as_u64()
         && length < least
     {
         say(Class::Invalid, format!("should be at least {least} chars long"));
-    }
-    if let Some(pattern) = schema["pattern"].as_str()
+    } else if let Some(pattern) = schema["pattern"].as_str()
         && !matches(pattern, text)
     {
-        say(Class::Pattern, format!("should match '{pattern}'"));
+        let message = if is_time { wrong_time.to_owned() } else { format!("should match '{pattern}'") };
+        say(Class::Pattern, message);
     }
-    if schema["format"] == "date-time" && !is_date_time(text) {
-        let message = "must be of type date-time, such as 2026-01-02T03:04:05Z";
-        say(Class::Blocking, message.to_owned());
+    if is_time && !is_date_time(text) {
+        say(Class::Blocking, wrong_time.to_owned());
     }
 }
 
@@ -249,13 +234,9 @@ fn list<'a, T: ToString + 'a>(values: impl IntoIterator<Item = &'a T>) -> String
 /// A date that exists, and a time of day with an offset, as loosely as the API server reads them.
 fn is_date_time(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let Some((date, rest)) = lower.split_once('t') else {
-        return false;
-    };
+    let Some((date, rest)) = lower.split_once('t') else { return false };
     let time = rest.split('t').next().unwrap_or_default();
-    let Some(parts) = parts_of_time(time) else {
-        return false;
-    };
+    let Some(parts) = parts_of_time(time) else { return false };
     is_date(date) && parts[0] <= 23 && parts[1] <= 59 && parts[2] <= 59
 }
 
@@ -264,8 +245,7 @@ fn is_date(text: &str) -> bool {
 }
 
 fn parts_of_time(text: &str) -> Option<[u8; 3]> {
-    let pattern =
-        Regex::new("^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$").ok()?;
+    let pattern = Regex::new("^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$").ok()?;
     let found = pattern.captures(text)?;
     let part = |number: usize| found[number].parse().ok();
     Some([part(1)?, part(2)?, part(3)?])

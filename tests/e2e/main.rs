@@ -8,6 +8,7 @@ mod applies;
 mod bad_input;
 mod calls;
 mod commands;
+mod corpus;
 mod crash;
 mod crds;
 mod gates;
