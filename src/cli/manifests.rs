@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 
 use super::{Failure, nas};
 use crate::{
@@ -71,7 +72,8 @@ pub(super) fn credentials(
 
 /// The account of the environment, where there is one. All or nothing: a password without an address goes nowhere.
 fn account(args: &AccountArgs) -> Result<Option<Account>, Failure> {
-    let password = nas::secret(args.password())?;
+    // A pipeline that has no secret sets the variable to nothing.
+    let password = nas::secret(args.password())?.filter(|password| !password.expose_secret().is_empty());
     let Some(password) = password else {
         return Ok(None);
     };

@@ -163,18 +163,10 @@ impl<'a> Reading<'a> {
 
     /// What exists in our group.
     fn known(&self) -> String {
-<<<<<<< HEAD
-        let known: Vec<String> = self
-            .ours()
-            .map(|kind| format!("{} {}", kind.api_version, kind.name))
-            .collect();
-        known.join(" and ")
-=======
         let names: Vec<&str> = self.ours().map(|kind| kind.name.as_str()).collect();
         let mut versions: Vec<&str> = self.ours().map(|kind| kind.api_version.as_str()).collect();
         versions.dedup();
         format!("{} of {}", names.join(" and "), versions.join(" and "))
->>>>>>> wt-manifest
     }
 
     fn unknown_kind(&self, version: &str, name: &str) -> (&'static str, String) {
@@ -186,14 +178,10 @@ impl<'a> Reading<'a> {
             };
             return ("kind", format!("unknown kind {name:?}: {remedy}"));
         }
-<<<<<<< HEAD
         (
             "apiVersion",
-            format!("unknown version {version:?}: there are {}", self.known()),
+            format!("unknown version {version:?}: there is {}", self.known()),
         )
-=======
-        ("apiVersion", format!("unknown version {version:?}: there is {}", self.known()))
->>>>>>> wt-manifest
     }
 
     /// Keeps what is right and new.

@@ -53,9 +53,8 @@ struct Reader {
 impl Reader {
     fn fault(&mut self, path: &Path, message: String) {
         self.found += 1;
-<<<<<<< HEAD
         let place = Place {
-            file: path.display().to_string(),
+            file: shown(path),
             line: 0,
         };
         self.faults.push(Fault {
@@ -64,10 +63,6 @@ impl Reader {
             field: String::new(),
             message,
         });
-=======
-        let place = Place { file: shown(path), line: 0 };
-        self.faults.push(Fault { place, object: String::new(), field: String::new(), message });
->>>>>>> wt-manifest
     }
 
     /// True the first time, by whatever way the file or folder is reached.
@@ -137,15 +132,11 @@ impl Reader {
 
     fn text(&mut self, path: &Path, bytes: Vec<u8>, is_named: bool) {
         match String::from_utf8(bytes) {
-<<<<<<< HEAD
             Ok(text) => self.texts.push(Text {
-                file: path.display().to_string(),
+                file: shown(path),
                 text,
                 is_named,
             }),
-=======
-            Ok(text) => self.texts.push(Text { file: shown(path), text, is_named }),
->>>>>>> wt-manifest
             Err(error) => {
                 let read = &error.as_bytes()[..error.utf8_error().valid_up_to()];
                 let line = 1 + read.iter().filter(|byte| **byte == b'\n').count();
@@ -162,7 +153,11 @@ impl Reader {
 fn shown(path: &Path) -> String {
     let steps: PathBuf = path.components().collect();
     let short = steps.strip_prefix(".").unwrap_or(&steps);
-    if short.as_os_str().is_empty() { ".".to_owned() } else { short.display().to_string() }
+    if short.as_os_str().is_empty() {
+        ".".to_owned()
+    } else {
+        short.display().to_string()
+    }
 }
 
 fn is_manifest(path: &Path, name: &str) -> bool {

@@ -30,7 +30,11 @@ pub(super) enum Class {
 
 impl Finding {
     pub(super) fn new(path: impl Into<String>, class: Class, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into(), class }
+        Self {
+            path: path.into(),
+            message: message.into(),
+            class,
+        }
     }
 }
 
@@ -130,7 +134,10 @@ pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Ve
             if let Some(most) = schema["maxItems"].as_u64()
                 && items.len() as u64 > most
             {
-                say(Class::Blocking, format!("too many: must have at most {most} items"));
+                say(
+                    Class::Blocking,
+                    format!("too many: must have at most {most} items"),
+                );
             }
             if let Some(schema) = schema.get("items") {
                 for (number, value) in items.iter().enumerate() {
@@ -163,12 +170,18 @@ fn judge_number(schema: &Value, number: f64, say: &mut impl FnMut(Class, String)
     if let Some(least) = bound("minimum")
         && number < least
     {
-        say(Class::Invalid, format!("should be greater than or equal to {least}, not {number}"));
+        say(
+            Class::Invalid,
+            format!("should be greater than or equal to {least}, not {number}"),
+        );
     }
     if let Some(most) = bound("maximum")
         && number > most
     {
-        say(Class::Invalid, format!("should be less than or equal to {most}, not {number}"));
+        say(
+            Class::Invalid,
+            format!("should be less than or equal to {most}, not {number}"),
+        );
     }
 }
 
@@ -180,7 +193,10 @@ fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     if let Some(most) = schema["maxLength"].as_u64()
         && length > most
     {
-        say(Class::Blocking, format!("too long: may not be more than {most} characters, and has {length}"));
+        say(
+            Class::Blocking,
+            format!("too long: may not be more than {most} characters, and has {length}"),
+        );
     } else if let Some(least) = schema["minLength"].as_u64()
         && length < least
     {
@@ -188,7 +204,11 @@ fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     } else if let Some(pattern) = schema["pattern"].as_str()
         && !matches(pattern, text)
     {
-        let message = if is_time { wrong_time.to_owned() } else { format!("should match '{pattern}'") };
+        let message = if is_time {
+            wrong_time.to_owned()
+        } else {
+            format!("should match '{pattern}'")
+        };
         say(Class::Pattern, message);
     }
     if is_time && !is_date_time(text) {
@@ -234,9 +254,13 @@ fn list<'a, T: ToString + 'a>(values: impl IntoIterator<Item = &'a T>) -> String
 /// A date that exists, and a time of day with an offset, as loosely as the API server reads them.
 fn is_date_time(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let Some((date, rest)) = lower.split_once('t') else { return false };
+    let Some((date, rest)) = lower.split_once('t') else {
+        return false;
+    };
     let time = rest.split('t').next().unwrap_or_default();
-    let Some(parts) = parts_of_time(time) else { return false };
+    let Some(parts) = parts_of_time(time) else {
+        return false;
+    };
     is_date(date) && parts[0] <= 23 && parts[1] <= 59 && parts[2] <= 59
 }
 
@@ -245,7 +269,8 @@ fn is_date(text: &str) -> bool {
 }
 
 fn parts_of_time(text: &str) -> Option<[u8; 3]> {
-    let pattern = Regex::new("^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$").ok()?;
+    let pattern =
+        Regex::new("^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$").ok()?;
     let found = pattern.captures(text)?;
     let part = |number: usize| found[number].parse().ok();
     Some([part(1)?, part(2)?, part(3)?])
