@@ -7,6 +7,7 @@ mod doctor;
 mod nas;
 mod operate;
 mod plugin;
+mod progress;
 mod ready;
 mod record;
 mod screen;

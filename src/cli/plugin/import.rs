@@ -3,7 +3,7 @@
 use super::Place;
 use crate::{cli::Failure, config::ImportArgs};
 
-pub(super) async fn run(place: &Place, args: &ImportArgs) -> Result<(), Failure> {
-    let _ = (place, args);
+pub(super) async fn run(place: &Place, namespace: Option<&str>, args: &ImportArgs) -> Result<(), Failure> {
+    let _ = (place, namespace, args);
     Err(Failure::new("not built yet"))
 }

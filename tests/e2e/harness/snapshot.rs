@@ -113,7 +113,12 @@ pub fn compare(name: &str, text: &str) {
 }
 
 fn squeezed(text: &str) -> Vec<String> {
-    let words = |line: &str| line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let words = |line: &str| {
+        line.split(' ')
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     text.lines().map(words).collect()
 }
 
@@ -124,11 +129,17 @@ mod tests {
     #[test]
     fn what_differs_from_run_to_run_is_replaced_and_columns_stay() {
         for (line, expected) in [
-            ("laptop   Succeeded   8s         4.43 GiB", "laptop   Succeeded   AGE        4.43 GiB"),
+            (
+                "laptop   Succeeded   8s         4.43 GiB",
+                "laptop   Succeeded   AGE        4.43 GiB",
+            ),
             ("laptop   2m10s", "laptop   AGE"),
             ("asked (token cli-20261201T080000Z-3f9a2c)", "asked (token TOKEN)"),
             ("next at 2026-12-01T08:00:00Z.", "next at TIME."),
-            ("57 %   2.51 GiB   560.20 MiB/s   4s", "57 %   2.51 GiB   SPEED          AGE"),
+            (
+                "57 %   2.51 GiB   560.20 MiB/s   4s",
+                "57 %   2.51 GiB   SPEED          AGE",
+            ),
             ("pods sms 12 4m2 s", "pods sms 12 4m2 s"),
         ] {
             assert_eq!(normalised_line(line), expected);
