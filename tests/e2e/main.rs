@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod asking;
 mod bad_input;
 mod calls;
 mod commands;
@@ -13,6 +14,7 @@ mod gates;
 mod gitops;
 mod harness;
 mod image;
+mod imports;
 mod install;
 mod lab;
 mod leadership;

@@ -233,7 +233,46 @@ pub(super) async fn annotate(
 
 #[cfg(test)]
 mod tests {
-    use super::bare;
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let refused = |code: u16, message: &str, name: &str| {
+            let mut status: Status = serde_json::from_value(serde_json::json!({
+                "status": "Failure", "message": message, "reason": "", "code": code, "details": { "name": name },
+            }))
+            .unwrap();
+            if name.is_empty() {
+                status.details = None;
+            }
+            Refusal::Refused(kube::Error::Api(Box::new(status)))
+        };
+        for (refusal, part) in [
+            (refused(401, "Unauthorized", ""), "log in again"),
+            (
+                refused(403, "user \"x\" cannot patch", "laptop"),
+                "it takes the verbs get and patch",
+            ),
+            (
+                refused(404, "404 page not found", ""),
+                "abb-operator crd | kubectl apply -f -",
+            ),
+            (refused(422, "is invalid", "laptop"), "is invalid"),
+            (Refusal::Silent, "no answer within 20s"),
+        ] {
+            let text = refusal.explain("ask", "get and patch").to_string();
+            assert!(
+                text.starts_with("failed to ask: ") && text.contains(part),
+                "{text}"
+            );
+        }
+        assert!(refused(404, "not found", "laptop").is_absent("laptop"));
+        assert!(!refused(404, "404 page not found", "").is_absent("laptop"));
+        assert!(refused(409, "conflict", "laptop").is_conflict());
+        assert!(refused(504, "timeout", "laptop").is_unclear() && !refused(403, "no", "laptop").is_unclear());
+    }
 
     #[test]
     fn what_kubectl_prints_can_be_pasted() {

@@ -39,28 +39,19 @@ pub(super) async fn run(place: &Place, namespace: Option<&str>, args: &ImportArg
     let read = read(&client, &server).await;
     client.logout().await;
     let (inventory, serial) = read?;
+    let names = objects.iter().map(ResourceExt::name_any);
+    let taken = names.chain(broken.into_iter().map(|(name, _)| name)).collect();
     let tasks = unmanaged(&objects, &name, &inventory, serial.as_deref());
-    let taken = objects
-        .iter()
-        .map(ResourceExt::name_any)
-        .chain(broken.into_iter().map(|(name, _)| name));
-    let names = names::of(&tasks, taken.collect());
-    let mut manifests = Vec::new();
-    for (task, object) in tasks.into_iter().zip(names) {
-        match manifest::of(task, &inventory, &object, &name, namespace) {
-            Some(text) => manifests.push((object, text)),
-            None => eprintln!(
-                "warning: task {} of the NAS, {:?}, is left out: it has neither uniqueKey nor name nor number by which a \
-                 BackupTask could mean it",
-                task.id, task.name
-            ),
-        }
+    let (manifests, left_out) = manifests(&tasks, &inventory, taken, &name, namespace);
+    for task in &left_out {
+        eprintln!(
+            "warning: task {} of the NAS, {:?}, is left out: neither uniqueKey nor name nor number means it and no other",
+            task.id, task.name
+        );
     }
     if manifests.is_empty() {
-        eprintln!(
-            "nothing to import: a BackupTask stands for each of the {} tasks of {name:?}",
-            inventory.tasks.len()
-        );
+        let rest = inventory.tasks.len() - left_out.len();
+        eprintln!("nothing to import: a BackupTask stands for each of the {rest} tasks of {name:?}");
         return Ok(());
     }
     match output_dir {
@@ -71,6 +62,24 @@ pub(super) async fn run(place: &Place, namespace: Option<&str>, args: &ImportArg
             Ok(())
         }
     }
+}
+
+/// A manifest with its object's name for each of the tasks, and those that no selector means.
+fn manifests<'a>(
+    tasks: &[&'a Task],
+    inventory: &Inventory,
+    taken: BTreeSet<String>,
+    server: &str,
+    namespace: Option<&str>,
+) -> (Vec<(String, String)>, Vec<&'a Task>) {
+    let (mut manifests, mut left_out) = (Vec::new(), Vec::new());
+    for (task, object) in tasks.iter().zip(names::of(tasks, taken)) {
+        match manifest::of(task, inventory, &object, server, namespace) {
+            Some(text) => manifests.push((object, text)),
+            None => left_out.push(*task),
+        }
+    }
+    (manifests, left_out)
 }
 
 /// The tasks of the NAS, all of them, and its serial where the account may ask for it.
@@ -116,4 +125,53 @@ fn unmanaged<'a>(
     tasks.sort_by_key(|task| task.id);
     tasks.retain(|task| seen.insert(task.id));
     tasks
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{
+        manifest::tests::{inventory, task},
+        *,
+    };
+
+    fn object(name: &str, server: &str, selector: &serde_json::Value) -> BackupTask {
+        let spec = json!({ "serverRef": { "name": server }, "task": selector });
+        BackupTask::new(name, serde_json::from_value(spec).unwrap())
+    }
+
+    #[test]
+    fn only_tasks_that_no_object_of_the_server_stands_for_are_taken_whatever_their_order() {
+        let rows = vec![
+            task(4, "Büro", Some("k4")),
+            task(1, "by name", Some("k1")),
+            task(3, "twice", Some("k3")),
+            task(2, "by key", Some("k2")),
+            task(5, "twice", Some("k5")),
+        ];
+        let objects = [
+            object("one", "nas", &json!({ "name": "by name" })),
+            object("another", "nas", &json!({ "name": "by name" })),
+            object("two", "nas", &json!({ "uniqueKey": "k2" })),
+            object("none", "nas", &json!({ "name": "twice" })),
+            object("four", "other", &json!({ "id": 4 })),
+            object("gone", "nas", &json!({ "id": 9 })),
+        ];
+        let taken: BTreeSet<String> = objects.iter().map(ResourceExt::name_any).collect();
+        let printed = |rows: Vec<Task>| {
+            let inventory = inventory(rows);
+            let tasks = unmanaged(&objects, "nas", &inventory, None);
+            let ids: Vec<i64> = tasks.iter().map(|task| task.id.0).collect();
+            let (manifests, left_out) = manifests(&tasks, &inventory, taken.clone(), "nas", None);
+            assert!(left_out.is_empty());
+            (ids, manifests)
+        };
+        let (ids, manifests) = printed(rows.clone());
+        assert_eq!(ids, [3, 4, 5]);
+        let names: Vec<&str> = manifests.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["twice-3", "buero", "twice-5"]);
+        let backwards: Vec<Task> = rows.into_iter().rev().collect();
+        assert_eq!(printed(backwards), (ids, manifests));
+    }
 }

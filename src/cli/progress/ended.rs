@@ -196,3 +196,155 @@ pub(in crate::cli) fn results(screen: Screen, rows: &[Ended]) -> String {
     };
     screen.table(&heads, rows.iter().map(cells).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn task(status: &Value) -> BackupTask {
+        serde_json::from_value(json!({
+            "apiVersion": "activebackup.dev/v1alpha1",
+            "kind": "BackupTask",
+            "metadata": { "name": "laptop" },
+            "spec": { "serverRef": { "name": "nas" }, "task": { "id": 1 }, "activeDeadline": "2h" },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn with_result(status: &str, more: &Value) -> BackupTask {
+        let mut result = json!({
+            "resultId": 7, "status": status, "statusCode": 4, "action": "Backup", "actionCode": 1, "origin": "Request",
+            "startTime": "2026-12-01T08:00:00Z", "endTime": "2026-12-01T08:02:10Z", "transferredBytes": 1024,
+            "errorCount": 2, "warningCount": 0,
+        });
+        let mut whole = json!({ "history": [] });
+        whole
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        result["origin"] = "Request".into();
+        whole["lastResult"] = result;
+        task(&whole)
+    }
+
+    #[test]
+    fn each_outcome_says_why_it_is_no_success() {
+        let none = json!({});
+        let refused = task(&json!({ "conditions": [{
+            "type": "Stalled", "status": "True", "reason": "BackupRefused", "message": "error 1104: outside the window",
+            "lastTransitionTime": "2026-12-01T08:00:00Z",
+        }] }));
+        let retried = json!({ "retryAttempt": 1, "nextAttemptTime": "2026-12-01T08:07:10Z" });
+        for (task, outcome, part) in [
+            (with_result("Success", &none), ReceiptOutcome::Succeeded, ""),
+            (
+                with_result("Success", &none),
+                ReceiptOutcome::AlreadySatisfied,
+                "",
+            ),
+            (
+                with_result("Failed", &none),
+                ReceiptOutcome::Failed,
+                "2 errors: the log",
+            ),
+            (
+                with_result("Failed", &retried),
+                ReceiptOutcome::Failed,
+                "the next attempt comes at 2026-12-01T08:07:10Z",
+            ),
+            (
+                with_result("PartialSuccess", &none),
+                ReceiptOutcome::Failed,
+                "partialIsSuccess",
+            ),
+            (
+                with_result("NoBackup", &none),
+                ReceiptOutcome::Failed,
+                "nothing was backed up",
+            ),
+            (
+                with_result("Canceled", &none),
+                ReceiptOutcome::DeadlineExceeded,
+                "longer than activeDeadline (2h)",
+            ),
+            (
+                with_result("Canceled", &none),
+                ReceiptOutcome::Canceled,
+                "was cancelled",
+            ),
+            (
+                with_result("Unknown", &none),
+                ReceiptOutcome::ResultUnknown,
+                "see the log of the NAS",
+            ),
+        ] {
+            let ended = Ended::backup(&task, outcome, Some(7));
+            assert_eq!(ended.is_good, part.is_empty(), "{outcome:?}");
+            assert_eq!(ended.message.is_empty(), part.is_empty(), "{outcome:?}");
+            assert!(ended.message.contains(part), "{outcome:?}: {}", ended.message);
+            assert_eq!(
+                (ended.duration.map(span).as_deref(), ended.transferred),
+                (Some("2m10s"), Some(1024))
+            );
+        }
+        for (task, outcome, part) in [
+            (refused, ReceiptOutcome::Failed, "error 1104: outside the window"),
+            (
+                task(&none),
+                ReceiptOutcome::OutcomeUnknown,
+                "only a new token asks again",
+            ),
+        ] {
+            let ended = Ended::backup(&task, outcome, None);
+            assert!(
+                ended.message.contains(part) && !ended.is_good,
+                "{}",
+                ended.message
+            );
+        }
+        for (outcome, is_good) in [
+            (ReceiptOutcome::Canceled, true),
+            (ReceiptOutcome::NothingToCancel, true),
+            (ReceiptOutcome::OutcomeUnknown, false),
+        ] {
+            assert_eq!(
+                Ended::cancel(&task(&none), outcome, None).is_good,
+                is_good,
+                "{outcome:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_table_has_messages_only_where_there_are_some() {
+        let screen = Screen {
+            width: None,
+            colours: false,
+        };
+        let good = Ended::backup(
+            &with_result("Success", &json!({})),
+            ReceiptOutcome::Succeeded,
+            Some(7),
+        );
+        assert_eq!(
+            results(screen, &[good.clone()]),
+            "TASK     RESULT      DURATION   TRANSFERRED   RESULT ID\n\
+             laptop   Succeeded   2m10s      1.00 KiB      7\n"
+        );
+        let text = results(
+            screen,
+            &[good, Ended::otherwise("office", "Deleted", "gone\nfor good")],
+        );
+        assert!(
+            text.lines().next().unwrap().ends_with("RESULT ID   MESSAGE"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("office   Deleted     -          -             -           gone for good\n"),
+            "{text}"
+        );
+    }
+}

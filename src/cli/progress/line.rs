@@ -297,3 +297,118 @@ pub(super) fn one_line(text: &str) -> String {
 pub(super) fn whole(duration: SignedDuration) -> SignedDuration {
     SignedDuration::from_secs(duration.as_secs().max(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Screen = Screen {
+        width: Some(80),
+        colours: false,
+    };
+
+    fn place(width: usize) -> Place {
+        Place {
+            width,
+            name: 6,
+            now: Timestamp::from_second(68).unwrap(),
+        }
+    }
+
+    fn run() -> View {
+        View::Runs {
+            word: "Running".to_owned(),
+            percent: Some(57),
+            bytes: Some(2_700_000_000),
+            since: Timestamp::from_second(60).ok(),
+        }
+    }
+
+    fn ended(is_good: bool, message: &str) -> View {
+        let mut ended = Ended::otherwise("laptop", "Succeeded", message);
+        (ended.is_good, ended.duration, ended.transferred) =
+            (is_good, Some(SignedDuration::from_secs(8)), Some(4_754_168_380));
+        View::Ended(ended)
+    }
+
+    fn waits() -> View {
+        View::Waits {
+            word: "Queued".to_owned(),
+            message: "due; number 2 in the queue of the server (1 runs at once)".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_line_says_all_that_there_is_room_for_and_is_never_wider() {
+        let speed = Some(580_000_000);
+        for (width, expected) in [
+            (
+                100,
+                "laptop  Running    ━━━━━━━━━━━━━━━━━━━━━━────────────────── 57 %  2.51 GiB  8s  553.13 MiB/s",
+            ),
+            (
+                60,
+                "laptop  Running    ━━━━━━━━━━━━──────────   57 %  2.51 GiB  8s",
+            ),
+            (40, "laptop  Running    ━━━━━─────   57 %"),
+            (24, "laptop  Running    …"),
+        ] {
+            let line = drawn(PLAIN, &place(width), "laptop", &run(), speed);
+            let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(measure_text_width(&line) <= width, "{width}: {line}");
+            if width >= 40 {
+                let signs = |text: &str| text.replace(['━', '─'], "");
+                assert_eq!(squeezed(&signs(&line)), squeezed(&signs(expected)), "{width}");
+            }
+        }
+        for view in [
+            run(),
+            waits(),
+            ended(true, ""),
+            ended(false, "a long message that says why it is none"),
+        ] {
+            for width in 20..200 {
+                let plain = drawn(PLAIN, &place(width), "laptop", &view, speed);
+                assert!(measure_text_width(&plain) <= width, "{width}: {plain}");
+                let coloured = drawn(
+                    Screen {
+                        colours: true,
+                        ..PLAIN
+                    },
+                    &place(width),
+                    "laptop",
+                    &view,
+                    speed,
+                );
+                assert_eq!(console::strip_ansi_codes(&coloured).trim_end(), plain);
+            }
+        }
+        assert_eq!(
+            drawn(PLAIN, &place(80), "laptop", &waits(), None),
+            "laptop  Queued     due; number 2 in the queue of the server (1 runs at once)"
+        );
+        assert_eq!(
+            drawn(PLAIN, &place(80), "laptop", &ended(true, ""), None),
+            "laptop  Succeeded  8s  4.43 GiB"
+        );
+        assert!(drawn(PLAIN, &place(80), "a very long name", &run(), None).starts_with("a ver…  Running"));
+    }
+
+    #[test]
+    fn without_a_terminal_a_line_is_told_for_each_change() {
+        for (view, expected) in [
+            (View::nothing(), "laptop: asked"),
+            (
+                waits(),
+                "laptop: Queued: due; number 2 in the queue of the server (1 runs at once)",
+            ),
+            (run(), "laptop: Running 57 %, 2.51 GiB"),
+            (ended(true, ""), "laptop: Succeeded after 8s, 4.43 GiB"),
+            (ended(false, "why"), "laptop: Succeeded after 8s, 4.43 GiB: why"),
+        ] {
+            assert_eq!(told("laptop", &view), expected);
+        }
+        let many = [&run(), &waits(), &waits(), &ended(true, "")];
+        assert_eq!(counted(PLAIN, &many), "and 4 more: 1 running, 2 waiting, 1 ended");
+    }
+}

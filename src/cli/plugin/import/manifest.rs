@@ -203,7 +203,7 @@ pub(super) mod tests {
         }
     }
 
-    fn inventory(tasks: Vec<Task>) -> Inventory {
+    pub(in super::super) fn inventory(tasks: Vec<Task>) -> Inventory {
         Inventory {
             begun: jiff::Timestamp::UNIX_EPOCH,
             nas_time: None,
