@@ -61,14 +61,10 @@ struct Lines {
 impl Board {
     /// An empty board. `screen` is that of standard error.
     pub fn new(screen: Screen) -> Self {
-        let lines = screen.is_terminal().then(|| Lines {
-            all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
-            room: usize::from(Term::stderr().size().0)
-                .saturating_sub(ROWS_OF_OTHERS)
-                .max(2),
-            tasks: Vec::new(),
-            rest: None,
-        });
+        let rows = usize::from(Term::stderr().size().0);
+        let lines = screen
+            .is_terminal()
+            .then(|| Lines::new(ProgressDrawTarget::stderr(), rows.saturating_sub(ROWS_OF_OTHERS)));
         Self {
             screen,
             clock: Clock::system(),
@@ -177,6 +173,15 @@ impl Board {
 }
 
 impl Lines {
+    fn new(target: ProgressDrawTarget, room: usize) -> Self {
+        Self {
+            all: MultiProgress::with_draw_target(target),
+            room: room.max(2),
+            tasks: Vec::new(),
+            rest: None,
+        }
+    }
+
     fn shows(&self, index: usize) -> bool {
         self.tasks.iter().any(|(_, shown)| *shown == index)
     }
@@ -217,4 +222,58 @@ fn line() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(name: &str, view: View) -> Shown {
+        Shown {
+            name: name.to_owned(),
+            view,
+            speed: Speed::default(),
+            told: String::new(),
+        }
+    }
+
+    fn run() -> View {
+        View::Runs {
+            word: "Running".to_owned(),
+            percent: None,
+            bytes: None,
+            since: None,
+        }
+    }
+
+    fn ended() -> View {
+        View::Ended(Ended::otherwise("x", "Deleted", "gone"))
+    }
+
+    #[test]
+    fn where_there_are_more_tasks_than_rows_runs_come_first_and_the_rest_is_counted() {
+        let mut lines = Lines::new(ProgressDrawTarget::hidden(), 4);
+        let mut tasks: Vec<Shown> = ["a", "b", "c", "d"]
+            .into_iter()
+            .map(|name| shown(name, View::nothing()))
+            .collect();
+        let of = |lines: &Lines| lines.tasks.iter().map(|(_, index)| *index).collect::<Vec<_>>();
+        lines.make_room(&tasks);
+        assert_eq!((of(&lines), lines.rest.is_some()), (vec![0, 1, 2, 3], false));
+        tasks.push(shown("e", View::nothing()));
+        lines.make_room(&tasks);
+        assert_eq!((of(&lines), lines.rest.is_some()), (vec![0, 1, 2], true));
+        // What ended gives way first, then what waits; a run stays where it is.
+        tasks[0].view = run();
+        tasks[2].view = ended();
+        tasks[4].view = run();
+        lines.make_room(&tasks);
+        assert_eq!(of(&lines), [0, 1, 4]);
+        tasks[3].view = run();
+        lines.make_room(&tasks);
+        assert_eq!(of(&lines), [0, 3, 4]);
+        tasks[1].view = run();
+        lines.make_room(&tasks);
+        assert_eq!(of(&lines), [0, 3, 4], "no room for a fourth");
+    }
 }

@@ -63,7 +63,7 @@ async fn the_seed_is_imported_by_kubectl_and_starts_nothing() {
     lab.server_reason("Connected").await;
     let manifest = import(&lab.namespace, &[]).await.ok();
     assert_eq!(import(&lab.namespace, &[]).await.ok(), manifest, "twice the same");
-    snapshot::compare("import-seed", &manifest);
+    snapshot::compare_exactly("import-seed", &manifest);
     lab.namespace.apply(&manifest).await.ok();
     until_bound(&lab, 1).await;
     let task = lab.namespace.get("bt", "peterm-default").await;

@@ -166,29 +166,30 @@ pub(super) fn obstacles(task: &BackupTask, ask: Ask, mode: Option<Mode>) -> Vec<
             vec!["no run is in flight: the answer will be NothingToCancel".to_owned()]
         }
         Ask::Cancel => Vec::new(),
-        Ask::Backup if is_run && status.state != Some(State::Unknown) => vec![
-            match task.spec.when_running {
-                WhenRunning::Wait => "a run is in progress: the one asked for starts after it",
-                WhenRunning::Adopt => "a run is in progress, which answers it (whenRunning: Adopt)",
-                WhenRunning::Replace => {
-                    "a run is in progress, which is cancelled first (whenRunning: Replace)"
-                }
-            }
-            .to_owned(),
-        ],
         Ask::Backup => {
-            // A new token moves what an earlier one is stuck with.
-            let passes = [
+            // A new token moves what an earlier one is stuck with, and that a run is in progress is told in its own words.
+            const PASS: [Reason; 4] = [
                 Reason::OutcomeUnknown,
                 Reason::BackupRequested,
                 Reason::BackupRunning,
+                Reason::WaitingForRun,
             ];
-            waits_for(task)
-                .filter(|said| !passes.iter().any(|reason| reason.as_str() == said.reason))
-                .map(|said| format!("it will wait ({}): {}", said.reason, said.message))
-                .into_iter()
-                .collect()
+            let said =
+                waits_for(task).filter(|said| !PASS.iter().any(|reason| reason.as_str() == said.reason));
+            match said {
+                Some(said) => vec![format!("it will wait ({}): {}", said.reason, said.message)],
+                None if is_run => vec![meets_run(task.spec.when_running).to_owned()],
+                None => Vec::new(),
+            }
         }
+    }
+}
+
+fn meets_run(when_running: WhenRunning) -> &'static str {
+    match when_running {
+        WhenRunning::Wait => "a run is in progress: the one asked for starts after it",
+        WhenRunning::Adopt => "a run is in progress, which answers it (whenRunning: Adopt)",
+        WhenRunning::Replace => "a run is in progress, which is cancelled first (whenRunning: Replace)",
     }
 }
 
@@ -237,7 +238,7 @@ mod tests {
             "baselineRunActive": false, "recordedAt": "2026-12-01T08:00:00Z", "triggers": triggers("t"),
         });
         let failed = Answer::Final(ReceiptOutcome::Failed, Some(7));
-        for (case, task, expected) in [
+        let rows = vec![
             ("nobody has looked", asked("t", &Value::Null), Answer::NotAccepted),
             (
                 "the last token was another",
@@ -278,7 +279,8 @@ mod tests {
                 asked("t", &json!({ "history": [result(7, "t", "Failed")] })),
                 Answer::NotAccepted,
             ),
-        ] {
+        ];
+        for (case, task, expected) in rows {
             assert_eq!(answer(&task, Ask::Backup, "t"), expected, "{case}");
         }
     }

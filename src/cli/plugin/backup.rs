@@ -41,7 +41,7 @@ pub(super) async fn run(place: &Place, args: &BackupArgs) -> Result<(), Failure>
         Some(token) => checked(token)?,
         None => own_token(Clock::system().now()),
     };
-    ask_all(place, Ask::Backup, tasks, &token, waits.then_some(*timeout)).await
+    ask_all(place, Ask::Backup, tasks, &token, *waits, *timeout).await
 }
 
 /// Cancels the run in flight of each task, and waits for its end if that was asked for.
@@ -52,7 +52,7 @@ pub(super) async fn cancel(place: &Place, args: &CancelArgs) -> Result<(), Failu
         timeout,
     } = args;
     let token = own_token(Clock::system().now());
-    ask_all(place, Ask::Cancel, tasks, &token, waits.then_some(*timeout)).await
+    ask_all(place, Ask::Cancel, tasks, &token, *waits, *timeout).await
 }
 
 /// A token of its own. It must not read as a time, which would ask for a run that started at or after it.
@@ -76,18 +76,19 @@ fn checked(token: &str) -> Result<String, Failure> {
     Ok(token.to_owned())
 }
 
-/// `waits`: whether the ends are waited for, and how long.
+/// `waits`: whether the ends are waited for; `timeout`: no longer than this.
 async fn ask_all(
     place: &Place,
     ask: Ask,
     tasks: &TaskArgs,
     token: &str,
-    waits: Option<Option<Duration>>,
+    waits: bool,
+    timeout: Option<Duration>,
 ) -> Result<(), Failure> {
     let tasks = chosen(place, tasks).await?;
     let modes = modes_of(place, &tasks).await;
     let mode = |task: &BackupTask| modes.get(&task.spec.server_ref.name).copied();
-    if waits.is_some() {
+    if waits {
         let never: Vec<String> = tasks
             .iter()
             .filter(|task| matches!(answer(task, ask, token), Answer::NotAccepted | Answer::Unknown))
@@ -142,10 +143,10 @@ async fn ask_all(
         }
         asked.push(task);
     }
-    match waits {
-        Some(timeout) => wait(place, ask, token, asked, timeout).await,
-        None => Ok(()),
+    if waits {
+        return Box::pin(wait(place, ask, token, asked, timeout)).await;
     }
+    Ok(())
 }
 
 fn told(answer: Answer) -> String {

@@ -54,14 +54,12 @@ pub(super) async fn run(place: &Place, namespace: Option<&str>, args: &ImportArg
         eprintln!("nothing to import: a BackupTask stands for each of the {rest} tasks of {name:?}");
         return Ok(());
     }
-    match output_dir {
-        Some(folder) => folder::write(folder, &manifests).map(|told| print(&told)),
-        None => {
-            let texts: Vec<String> = manifests.into_iter().map(|(_, text)| text).collect();
-            print(&texts.join("---\n"));
-            Ok(())
-        }
+    if let Some(folder) = output_dir {
+        return folder::write(folder, &manifests).map(|told| print(&told));
     }
+    let texts: Vec<String> = manifests.into_iter().map(|(_, text)| text).collect();
+    print(&texts.join("---\n"));
+    Ok(())
 }
 
 /// A manifest with its object's name for each of the tasks, and those that no selector means.
@@ -150,7 +148,7 @@ mod tests {
             task(2, "by key", Some("k2")),
             task(5, "twice", Some("k5")),
         ];
-        let objects = [
+        let objects = vec![
             object("one", "nas", &json!({ "name": "by name" })),
             object("another", "nas", &json!({ "name": "by name" })),
             object("two", "nas", &json!({ "uniqueKey": "k2" })),

@@ -9,6 +9,7 @@ mod status;
 mod suspend;
 mod tasks;
 mod wait;
+mod watch;
 
 use kube::{
     Config,

@@ -3,25 +3,18 @@
 
 use std::{
     collections::BTreeSet,
-    pin::Pin,
     time::{Duration, Instant},
 };
 
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use jiff::SignedDuration;
-use kube::{
-    Api, ResourceExt,
-    core::DeserializeGuard,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, watcher},
-    },
-};
+use kube::{ResourceExt, runtime::watcher};
 
 use super::{
     Place,
     answer::{Answer, Ask, answer, hopeless, is_in_flight},
-    chosen::{self, mode_of},
+    chosen::mode_of,
+    watch::{self, Event, Trouble, Watch},
 };
 use crate::{
     api::{BackupTask, BackupTaskStatus, Mode, Reason},
@@ -35,17 +28,10 @@ use crate::{
 
 /// How long an annotation may stand without any sign of an operator before that is told.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How long an API server may refuse before it means it: right after its start it refuses everybody.
-const REFUSING: Duration = Duration::from_secs(15);
-/// How long it may be away before that is told.
-const AWAY: Duration = Duration::from_secs(5);
 /// A watch that shows nothing for so long is opened anew: of a broken connection nobody may tell.
 const QUIET: Duration = Duration::from_secs(60);
 /// How often times and speeds are drawn.
 const TICK: Duration = Duration::from_millis(500);
-
-type Watched = watcher::Result<watcher::Event<DeserializeGuard<BackupTask>>>;
-type Watch = Pin<Box<dyn Stream<Item = Watched> + Send>>;
 
 /// One task that is waited for.
 struct Waiting {
@@ -77,9 +63,11 @@ struct Wait<'a> {
     board: Board,
     begun: Instant,
     is_silence_told: bool,
-    trouble: Option<(Instant, bool)>,
+    trouble: Trouble,
     /// Identities that a list under way has shown.
     listed: BTreeSet<String>,
+    /// Whether the watch has shown a whole list.
+    is_listed: bool,
 }
 
 /// Waits until each token has its end, and tells what came of it. The objects are those whose annotation was just set.
@@ -98,8 +86,9 @@ pub(super) async fn wait(
         board: Board::new(standard_error()),
         begun: Instant::now(),
         is_silence_told: false,
-        trouble: None,
+        trouble: Trouble::default(),
         listed: BTreeSet::new(),
+        is_listed: false,
     };
     for task in tasks {
         wait.tasks.push(Waiting {
@@ -112,7 +101,7 @@ pub(super) async fn wait(
         });
         wait.look(&task).await;
     }
-    let over = wait.until_answered(timeout).await;
+    let over = Box::pin(wait.until_answered(timeout)).await;
     wait.board.finish();
     let over = over?;
     print(&results(Screen::stdout(), &wait.rows()));
@@ -130,7 +119,7 @@ impl Wait<'_> {
                 () = &mut interrupted => return Ok(Over::Interrupted),
                 Some(event) = watch.next() => {
                     last = Instant::now();
-                    self.take(event).await?;
+                    Box::pin(self.take(event)).await?;
                 }
                 _ = ticks.tick() => {
                     if let Some(limit) = timeout.filter(|limit| self.begun.elapsed() >= *limit) {
@@ -139,6 +128,7 @@ impl Wait<'_> {
                     self.tell_silence();
                     self.board.tick();
                     if last.elapsed() > QUIET {
+                        self.note_silence();
                         (watch, last) = (self.watch(), Instant::now());
                     }
                 }
@@ -147,33 +137,40 @@ impl Wait<'_> {
         Ok(Over::Answered)
     }
 
-    fn watch(&self) -> Watch {
-        let api: Api<DeserializeGuard<BackupTask>> =
-            Api::namespaced(self.place.client.clone(), &self.place.namespace);
-        let mut config = watcher::Config::default();
-        if let [only] = self.tasks.as_slice() {
-            config = config.fields(&format!("metadata.name={}", only.name));
-        }
-        watcher(api, config).default_backoff().boxed()
+    fn watch(&mut self) -> Watch {
+        self.is_listed = false;
+        let only = match self.tasks.as_slice() {
+            [only] => Some(only.name.as_str()),
+            _ => None,
+        };
+        watch::open(self.place, only)
     }
 
-    async fn take(&mut self, event: Watched) -> Result<(), Failure> {
+    async fn take(&mut self, event: watcher::Result<Event>) -> Result<(), Failure> {
         let event = match event {
             Ok(event) => event,
-            Err(error) => return self.note_trouble(&error),
+            Err(error) => {
+                let told = self.trouble.failed(&error);
+                let told = told.map_err(|failure| Failure::new(format!("{failure}; {}", self.goes_on())))?;
+                if let Some(told) = told {
+                    self.board.say(&told);
+                }
+                return Ok(());
+            }
         };
-        if let Some((_, true)) = self.trouble.take() {
-            self.board.say("the API server answers again");
+        if let Some(told) = self.trouble.is_over() {
+            self.board.say(told);
         }
         match event {
-            watcher::Event::Init => self.listed.clear(),
-            watcher::Event::InitApply(object) => {
+            Event::Init => self.listed.clear(),
+            Event::InitApply(object) => {
                 self.listed.extend(object.uid());
                 if let Ok(task) = object.0 {
                     self.look(&task).await;
                 }
             }
-            watcher::Event::InitDone => {
+            Event::InitDone => {
+                self.is_listed = true;
                 let listed = std::mem::take(&mut self.listed);
                 for index in 0..self.tasks.len() {
                     let uid = self.tasks[index].uid.as_ref();
@@ -182,12 +179,12 @@ impl Wait<'_> {
                     }
                 }
             }
-            watcher::Event::Apply(object) => {
+            Event::Apply(object) => {
                 if let Ok(task) = object.0 {
                     self.look(&task).await;
                 }
             }
-            watcher::Event::Delete(object) => {
+            Event::Delete(object) => {
                 let uid = object.uid();
                 if let Ok(task) = object.0 {
                     // The last it said may be the answer.
@@ -277,30 +274,18 @@ impl Wait<'_> {
         self.tasks[index].ended = Some(ended);
     }
 
-    fn note_trouble(&mut self, error: &watcher::Error) -> Result<(), Failure> {
-        let (since, is_told) = *self.trouble.get_or_insert((Instant::now(), false));
-        let refused = match error {
-            watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
-                matches!(error, kube::Error::Api(status) if [401, 403, 404].contains(&status.code))
-                    .then_some(error)
-            }
-            _ => None,
-        };
-        if let Some(error) = refused.filter(|_| since.elapsed() >= REFUSING) {
-            let failure = chosen::explain(error, "watch the BackupTasks", "list and watch");
-            return Err(Failure::new(format!("{failure}; {}", self.goes_on())));
+    /// A watch that has shown nothing at all got no answer.
+    fn note_silence(&mut self) {
+        if !self.is_listed
+            && let Some(told) = self.trouble.is_silent()
+        {
+            self.board.say(told);
         }
-        if since.elapsed() >= AWAY && !is_told {
-            self.trouble = Some((since, true));
-            let failure = Failure::because("warning: the API server does not answer", error);
-            self.board.say(&format!("{failure}; still waiting"));
-        }
-        Ok(())
     }
 
     /// Says once for which tasks there was no sign of an operator.
     fn tell_silence(&mut self) {
-        if self.is_silence_told || self.trouble.is_some() || self.begun.elapsed() < SILENCE {
+        if self.is_silence_told || self.trouble.lasts() || self.begun.elapsed() < SILENCE {
             return;
         }
         self.is_silence_told = true;
@@ -315,7 +300,7 @@ impl Wait<'_> {
             .collect();
         let which = match silent.as_slice() {
             [] => return,
-            [few @ ..] if few.len() <= 3 => few.join(", "),
+            few if few.len() <= 3 => few.join(", "),
             many => format!("{} of {} tasks", many.len(), self.tasks.len()),
         };
         self.board.say(&format!(

@@ -41,7 +41,7 @@ impl Ended {
         } else {
             why(task, outcome, result)
         };
-        Self::of(task, outcome, result_id, is_good, message)
+        Self::of(task, outcome, result_id, is_good, &message)
     }
 
     /// What came of a token that cancels. That there was nothing to cancel is what was wanted, too.
@@ -55,7 +55,7 @@ impl Ended {
         } else {
             why(task, outcome, None)
         };
-        Self::of(task, outcome, result_id, is_good, message)
+        Self::of(task, outcome, result_id, is_good, &message)
     }
 
     /// A wait that ended otherwise than by an answer.
@@ -76,7 +76,7 @@ impl Ended {
         outcome: ReceiptOutcome,
         result_id: Option<i64>,
         is_good: bool,
-        message: String,
+        message: &str,
     ) -> Self {
         let result = result_id.and_then(|id| result_of(task, id));
         Self {
@@ -86,7 +86,7 @@ impl Ended {
             duration: result.and_then(duration),
             transferred: result.and_then(|result| result.transferred_bytes),
             result_id,
-            message: one_line(&message),
+            message: one_line(message),
         }
     }
 }
@@ -143,18 +143,16 @@ fn failed(task: &BackupTask, result: &ResultSummary) -> String {
         }
         ResultStatus::NoBackup => "nothing was backed up".to_owned(),
         _ => {
-            let count = |count: Option<i64>, what: &str| {
-                count
-                    .filter(|count| *count > 0)
-                    .map(|count| format!("{count} {what}"))
+            let count = |count: Option<i64>, what: &str| match count {
+                None | Some(..=0) => None,
+                Some(1) => Some(format!("1 {what}")),
+                Some(count) => Some(format!("{count} {what}s")),
             };
-            let counts: Vec<String> = [
-                count(result.error_count, "errors"),
-                count(result.warning_count, "warnings"),
-            ]
-            .into_iter()
-            .flatten()
-            .collect();
+            let counts = [
+                count(result.error_count, "error"),
+                count(result.warning_count, "warning"),
+            ];
+            let counts: Vec<String> = counts.into_iter().flatten().collect();
             if counts.is_empty() {
                 "the log of the NAS says why".to_owned()
             } else {
@@ -238,7 +236,7 @@ mod tests {
             "lastTransitionTime": "2026-12-01T08:00:00Z",
         }] }));
         let retried = json!({ "retryAttempt": 1, "nextAttemptTime": "2026-12-01T08:07:10Z" });
-        for (task, outcome, part) in [
+        let rows = vec![
             (with_result("Success", &none), ReceiptOutcome::Succeeded, ""),
             (
                 with_result("Success", &none),
@@ -280,7 +278,8 @@ mod tests {
                 ReceiptOutcome::ResultUnknown,
                 "see the log of the NAS",
             ),
-        ] {
+        ];
+        for (task, outcome, part) in rows {
             let ended = Ended::backup(&task, outcome, Some(7));
             assert_eq!(ended.is_good, part.is_empty(), "{outcome:?}");
             assert_eq!(ended.message.is_empty(), part.is_empty(), "{outcome:?}");
@@ -330,7 +329,7 @@ mod tests {
             Some(7),
         );
         assert_eq!(
-            results(screen, &[good.clone()]),
+            results(screen, std::slice::from_ref(&good)),
             "TASK     RESULT      DURATION   TRANSFERRED   RESULT ID\n\
              laptop   Succeeded   2m10s      1.00 KiB      7\n"
         );

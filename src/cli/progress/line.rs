@@ -220,7 +220,8 @@ pub(super) fn drawn(screen: Screen, place: &Place, name: &str, view: &View, spee
     format!("{name}{GAP}{word}{GAP}{rest}").trim_end().to_owned()
 }
 
-/// Bar, percent, bytes, speed and time of a run; what has no room is left out, the least first.
+/// Bar, percent, bytes, time and speed of a run; what has no room is left out, the last first. What is not known yet keeps
+/// its room, so that the bar does not jump.
 fn run(
     screen: Screen,
     width: usize,
@@ -230,10 +231,15 @@ fn run(
     elapsed: Option<String>,
 ) -> String {
     let percent = percent.map(|percent| percent.clamp(0, 100));
-    let number = percent.map(|percent| format!("{percent:>3} %"));
-    let moved = moved.map(|moved| format!("{:>10}", bytes(moved)));
-    let speed = speed.map(|speed| format!("{:>12}", format!("{}/s", bytes(speed))));
-    let mut parts: Vec<String> = [number, moved, elapsed, speed].into_iter().flatten().collect();
+    let number = percent.map_or(String::new(), |percent| format!("{percent:>3} %"));
+    let moved = moved.map_or(String::new(), bytes);
+    let speed = speed.map_or(String::new(), |speed| format!("{}/s", bytes(speed)));
+    let mut parts = vec![
+        format!("{number:5}"),
+        format!("{moved:>10}"),
+        format!("{:>5}", elapsed.unwrap_or_default()),
+        format!("{speed:>12}"),
+    ];
     let taken = |parts: &[String]| {
         parts
             .iter()
@@ -245,7 +251,7 @@ fn run(
     }
     let room = width.saturating_sub(taken(&parts)).min(LONGEST_BAR);
     if room < SHORTEST_BAR {
-        return truncate_str(&parts.join(GAP), width, "…").into_owned();
+        return truncate_str(parts.join(GAP).trim(), width, "…").into_owned();
     }
     parts.insert(0, bar(screen, room, percent.unwrap_or(0)));
     parts.join(GAP)

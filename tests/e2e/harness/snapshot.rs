@@ -33,7 +33,7 @@ fn normalised_line(line: &str) -> String {
         if followed >= 2 {
             // The end of a cell: what follows stays in its column.
             let width = word.chars().count() + followed;
-            let blanks = width.saturating_sub(replacement.chars().count()).max(1);
+            let blanks = width.saturating_sub(replacement.chars().count()).max(2);
             seen.push_str(&" ".repeat(blanks));
             rest = rest[followed..].to_owned();
         }
@@ -96,16 +96,24 @@ fn is_age(word: &str) -> bool {
 /// With both when they differ.
 #[track_caller]
 pub fn compare(name: &str, text: &str) {
+    compare_exactly(name, &normalised(text));
+}
+
+/// The same for a text that is the same in every run.
+///
+/// # Panics
+/// With both when they differ.
+#[track_caller]
+pub fn compare_exactly(name: &str, seen: &str) {
     let path = PathBuf::from(SCREENS).join(format!("{name}.txt"));
-    let seen = normalised(text);
     if env::var_os(UPDATE).is_some() {
         fs::create_dir_all(SCREENS).unwrap();
-        fs::write(&path, &seen).unwrap();
+        fs::write(&path, seen).unwrap();
         return;
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
-        squeezed(&seen),
+        squeezed(seen),
         squeezed(&expected),
         "{} differs from what was seen (left); look at it, and write it anew with {UPDATE}=1. Seen:\n{seen}",
         path.display()

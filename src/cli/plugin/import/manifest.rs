@@ -19,14 +19,14 @@ const SHOWN_NAME: usize = 100;
 /// Names that YAML takes for something else.
 const NO_TEXTS: [&str; 10] = ["n", "no", "null", "off", "on", "true", "false", "y", "yes", "nan"];
 
-const TRIGGERS: &str = "\
-  # Without triggers it starts nothing: it shows what the NAS does by itself. With these it starts runs:
-  # triggers:
-  #   schedule: \"30 2 * * *\"
-  #   timeZone: Etc/UTC
-  #   jitter: 30m
-  #   maxAge: 26h
-";
+const TRIGGERS: &str = concat!(
+    "  # Without triggers it starts nothing: it shows what the NAS does by itself. With these it starts runs:\n",
+    "  # triggers:\n",
+    "  #   schedule: \"30 2 * * *\"\n",
+    "  #   timeZone: Etc/UTC\n",
+    "  #   jitter: 30m\n",
+    "  #   maxAge: 26h\n",
+);
 
 /// The manifest under that name; `None` where no selector would mean this task and no other.
 pub(super) fn of(
@@ -272,6 +272,7 @@ pub(super) mod tests {
     fn the_suggestion_is_a_valid_one() {
         let inventory = inventory(vec![task(1, "laptop", Some("k"))]);
         let text = of(&inventory.tasks[0], &inventory, "laptop", "nas", None).unwrap();
+        assert!(text.contains("\n  # Without triggers"), "{text}");
         let taken_out: String = text
             .lines()
             .map(|line| match line.strip_prefix("  # ") {
