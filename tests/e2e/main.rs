@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod applies;
+mod asking;
 mod bad_input;
 mod calls;
 mod commands;
@@ -15,6 +16,7 @@ mod gates;
 mod gitops;
 mod harness;
 mod image;
+mod imports;
 mod install;
 mod lab;
 mod leadership;

@@ -1,11 +1,15 @@
 //! The kubectl plugin: the same commands as the operator's own, for the objects of a cluster.
 
+mod answer;
 mod backup;
+mod chosen;
 mod history;
 mod import;
 mod status;
 mod suspend;
 mod tasks;
+mod wait;
+mod watch;
 
 use kube::{
     Config,
@@ -41,7 +45,10 @@ pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
         PluginCommand::Tasks { server, output } => {
             tasks::run(&Place::find(&cluster).await?, &server, output).await
         }
-        PluginCommand::Import(args) => import::run(&Place::find(&cluster).await?, &args).await,
+        PluginCommand::Import(args) => {
+            let place = Place::find(&cluster).await?;
+            import::run(&place, cluster.namespace.as_deref(), &args).await
+        }
         PluginCommand::Suspend(args) => suspend::run(&Place::find(&cluster).await?, &args, true).await,
         PluginCommand::Resume(args) => suspend::run(&Place::find(&cluster).await?, &args, false).await,
         PluginCommand::Completion { .. } => Err(Failure::new("not built yet")),

@@ -72,11 +72,12 @@ impl Terminal {
 
     /// The text on the screen, without the blanks at the ends of lines.
     pub fn screen(&self) -> String {
-        let contents = self.screen.lock().unwrap().screen().contents();
-        contents
-            .lines()
-            .map(|line| format!("{}\n", line.trim_end()))
-            .collect()
+        let parser = self.screen.lock().unwrap();
+        let (_, columns) = parser.screen().size();
+        // Row by row: a line that is as wide as the terminal does not belong to the next one.
+        let rows = parser.screen().rows(0, columns.get());
+        let text: String = rows.map(|row| format!("{}\n", row.trim_end())).collect();
+        format!("{}\n", text.trim_end_matches('\n'))
     }
 
     /// Everything that was written so far, with its control sequences.
