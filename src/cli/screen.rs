@@ -104,6 +104,11 @@ impl Screen {
         }
     }
 
+    /// Standard output, and its lines where it is a terminal.
+    pub fn with_height() -> (Self, usize) {
+        (Self::stdout(), usize::from(Term::stdout().size().0))
+    }
+
     /// Whether it is a terminal.
     pub fn is_terminal(self) -> bool {
         self.width.is_some()
@@ -196,18 +201,22 @@ impl Screen {
     }
 
     /// A paragraph behind a mark of at most five columns: lines as long as the terminal is wide, from the second one on
-    /// under the first one's text.
-    pub fn paragraph(self, mark: &str, text: &str) -> String {
-        let blanks = INDENT.saturating_sub(measure(mark));
-        let mut written = format!("{mark}{:blanks$}", "");
+    /// under the first one's text. The mark has the colour; without a mark the text has it.
+    pub fn paragraph(self, tone: Tone, mark: &str, text: &str) -> String {
         let room = self
             .width
             .map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(1));
+        let mut written = String::new();
         for (number, line) in wrap(text, room).into_iter().enumerate() {
-            if number > 0 {
-                written.extend(std::iter::repeat_n(' ', INDENT));
-            }
-            written.push_str(&line);
+            let lead = if number == 0 { mark } else { "" };
+            let blanks = INDENT.saturating_sub(measure(lead));
+            written.push_str(&self.paint(tone, lead));
+            written.extend(std::iter::repeat_n(' ', blanks));
+            written.push_str(&if mark.is_empty() {
+                self.paint(tone, &line)
+            } else {
+                line
+            });
             written.push('\n');
         }
         written
@@ -271,6 +280,11 @@ fn fit(columns: &[Column<'_>], natural: Vec<usize>, room: Option<usize>) -> (Vec
         }
     }
     (kept, widths, gap)
+}
+
+/// Whether standard output is a terminal whose cursor can be moved.
+pub(super) fn can_redraw() -> bool {
+    Term::stdout().features().is_attended() && std::env::var("TERM").is_ok_and(|name| name != "dumb")
 }
 
 /// Whether the locale is one of UTF-8, by the variables that say so, in their order.

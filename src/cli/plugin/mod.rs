@@ -3,9 +3,11 @@
 mod backup;
 mod history;
 mod import;
+mod objects;
 mod status;
 mod suspend;
 mod tasks;
+mod words;
 
 use kube::{
     Config,
@@ -25,7 +27,9 @@ use crate::{
 /// Runs one command.
 pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
     let Plugin { cluster, command } = plugin;
-    init_logs(LogFormat::Text, call::COMMAND_LOGS);
+    // A live screen has no place for lines of a log.
+    let is_live = matches!(&command, PluginCommand::Status(args) if args.watch);
+    init_logs(LogFormat::Text, if is_live { "off" } else { call::COMMAND_LOGS });
     match command {
         PluginCommand::Call { server, method } => call_server(&cluster, &server, &method).await,
         PluginCommand::Doctor { server } => {
