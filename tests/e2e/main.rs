@@ -21,6 +21,7 @@ mod proxy;
 mod quiet;
 mod removal;
 mod runs;
+mod screens;
 mod tenants;
 mod triggers;
 mod troubles;

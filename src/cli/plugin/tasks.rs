@@ -30,8 +30,7 @@ pub(super) async fn run(place: &Place, name: &str, output: Option<Format>) -> Re
         .map_err(|problem| Failure::new(problem.message))?;
     let read = read(&client, output.is_some()).await;
     client.logout().await;
-    let (inventory, serial) = read?;
-    let listed = list_tasks(&server, objects, &inventory, serial);
+    let listed = list_tasks(&server, objects, read?);
     let text = match written(output, &listed)? {
         Some(text) => text,
         None => render::render(
@@ -45,41 +44,55 @@ pub(super) async fn run(place: &Place, name: &str, output: Option<Format>) -> Re
     Ok(())
 }
 
+/// What the NAS told.
+struct Told {
+    inventory: Inventory,
+    serial: Option<String>,
+    versions_unread: bool,
+}
+
 /// Asks the NAS for its tasks, its queue and who it is; for versions, which take it longest, only where they are shown.
 /// Network.
-async fn read(client: &Client, with_versions: bool) -> Result<(Inventory, Option<String>), Failure> {
-    let failed = |error| Failure::new(explain(&client.address(), &error));
-    let mut inventory = read_inventory(client, true).await.map_err(failed)?;
-    if with_versions {
-        let query = ListTasks {
-            load_versions: true,
-            ..ListTasks::default()
-        };
-        let counted = client.list_tasks(&query).await.map_err(failed)?.value.tasks;
-        for task in &mut inventory.tasks {
-            let same = counted.iter().find(|counted| counted.id == task.id);
-            let count = same.and_then(|same| {
-                same.version_count
-                    .or_else(|| i64::try_from(same.versions.as_ref()?.len()).ok())
-            });
-            task.version_count = task.version_count.or(count);
-        }
-    }
-    let serial = match client.dsm_info().await {
-        Ok(read) => read.value.serial,
-        Err(error) if error.is_unavailable() => None,
-        Err(error) => return Err(failed(error)),
+async fn read(client: &Client, with_versions: bool) -> Result<Told, Failure> {
+    let mut inventory = read_inventory(client, true)
+        .await
+        .map_err(|error| Failure::new(explain(&client.address(), &error)))?;
+    let versions_unread = with_versions && !count_versions(client, &mut inventory).await;
+    let told = client.dsm_info().await;
+    Ok(Told {
+        inventory,
+        // An account may be kept from asking; the operator's word counts then.
+        serial: told.ok().and_then(|read| read.value.serial),
+        versions_unread,
+    })
+}
+
+/// Adds the numbers of versions; whether they could be read. Network.
+async fn count_versions(client: &Client, inventory: &mut Inventory) -> bool {
+    let query = ListTasks {
+        load_versions: true,
+        ..ListTasks::default()
     };
-    Ok((inventory, serial))
+    let Ok(read) = client.list_tasks(&query).await else {
+        return false;
+    };
+    for task in &mut inventory.tasks {
+        let same = read.value.tasks.iter().find(|counted| counted.id == task.id);
+        task.version_count = same.and_then(|same| {
+            let listed = || i64::try_from(same.versions.as_ref()?.len()).ok();
+            same.version_count.or_else(listed)
+        });
+    }
+    true
 }
 
 /// The tasks of the NAS with the BackupTasks of its server.
-fn list_tasks(
-    server: &BackupServer,
-    objects: Vec<Seen<BackupTask>>,
-    inventory: &Inventory,
-    serial: Option<String>,
-) -> Listed {
+fn list_tasks(server: &BackupServer, objects: Vec<Seen<BackupTask>>, told: Told) -> Listed {
+    let Told {
+        inventory,
+        serial,
+        versions_unread,
+    } = told;
     let known = server.status.as_ref().and_then(|status| status.dsm.as_ref());
     let serial = serial.or_else(|| known.and_then(|dsm| dsm.serial.clone()));
     let name = server.name_any();
@@ -91,5 +104,5 @@ fn list_tasks(
             Err(_) => unreadable.push(seen.key.1),
         }
     }
-    listed(&name, &tasks, unreadable, inventory, serial)
+    listed(&name, &tasks, unreadable, &inventory, serial, versions_unread)
 }

@@ -2,7 +2,6 @@
 //! short. Pure.
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 
 use super::{
     render::{Judged, Look},
@@ -25,12 +24,7 @@ type Drawn = (String, Vec<&'static str>);
 type Cell<'a, K> = (Column<'static>, Box<dyn Fn(&Judged<'_, K>) -> String + 'a>);
 
 /// The servers.
-pub(super) fn server_table(
-    rows: &[Judged<'_, BackupServer>],
-    look: &Look,
-    screen: Screen,
-    now: Timestamp,
-) -> Drawn {
+pub(super) fn server_table(rows: &[Judged<'_, BackupServer>], look: &Look, screen: Screen) -> Drawn {
     let wide = look.wide;
     let mut cells = names(look);
     cells.push(of(Column::cut("NAS", 14), move |server| Some(nas(server, wide))));
@@ -58,10 +52,6 @@ pub(super) fn server_table(
         cells.push(of_server(Column::whole("CLOCK").leaving(5), |status| {
             status.clock_skew_seconds.map(|seconds| format!("{seconds:+}s"))
         }));
-        cells.push(of(
-            Column::whole("AGE").leaving(6),
-            move |server: &BackupServer| server.creation_timestamp().map(|since| age(since.0, now)),
-        ));
         cells.push(of(Column::cut("URL", 20).leaving(7), |server: &BackupServer| {
             Some(safe(&server.spec.url).into_owned())
         }));

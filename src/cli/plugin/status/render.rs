@@ -52,7 +52,7 @@ pub(in crate::cli) fn render(scene: &Scene, look: &Look, screen: Screen, now: Ti
     let mut parts = Vec::new();
     let mut left_out = Vec::new();
     if !servers.is_empty() {
-        let (text, lacks) = server_table(&servers, look, screen, now);
+        let (text, lacks) = server_table(&servers, look, screen);
         parts.push(text);
         left_out.extend(lacks);
     }

@@ -24,6 +24,9 @@ pub(super) struct Listed {
     pub queue_readable: bool,
     /// The NAS's clock minus ours.
     pub clock_skew_seconds: Option<i64>,
+    /// Whether the versions were asked for in vain.
+    #[serde(skip)]
+    pub versions_unread: bool,
     /// BackupTasks of this server that cannot be read, so that they may stand for a task all the same.
     pub unreadable: Vec<String>,
     /// In the order of their numbers.
@@ -74,6 +77,7 @@ pub(super) fn listed(
     unreadable: Vec<String>,
     inventory: &Inventory,
     serial: Option<String>,
+    versions_unread: bool,
 ) -> Listed {
     let bound: Vec<(&BackupTask, Bound<'_>)> = objects
         .iter()
@@ -92,6 +96,7 @@ pub(super) fn listed(
         complete: inventory.complete,
         queue_readable: matches!(inventory.queue, Queue::Read(_)),
         clock_skew_seconds: inventory.skew().map(|skew| skew.as_secs()),
+        versions_unread,
         unreadable,
         tasks,
     }
@@ -121,7 +126,7 @@ fn row(task: &Task, queue: &Queue, managed_by: Vec<String>) -> Row {
         source_type: task.source_type.map(SourceType::from_code),
         source_type_code: task.source_type,
         state: state(task, queue),
-        percent: percentage.and_then(percent),
+        percent: percentage.map(percent),
         last_result: task.last_result.as_ref().map(last_result),
         devices: hosts.collect(),
         device_count: task.device_count,
@@ -143,12 +148,10 @@ fn state(task: &Task, queue: &Queue) -> State {
     }
 }
 
-/// Whole percents of a share; `None` where it is none.
-fn percent(share: f64) -> Option<i64> {
-    (0..=100)
-        .rev()
-        .find(|percent| f64::from(*percent) <= share * 100.0)
-        .map(i64::from)
+/// Whole percents of a share.
+#[allow(clippy::cast_possible_truncation, reason = "clamped to 0..=100 before")]
+fn percent(share: f64) -> i64 {
+    (share * 100.0).clamp(0.0, 100.0) as i64
 }
 
 fn last_result(row: &ResultRow) -> LastResult {

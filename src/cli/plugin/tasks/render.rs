@@ -163,6 +163,12 @@ fn notes(listed: &Listed) -> Vec<(&'static str, String)> {
             "the queue of the NAS cannot be read with this account: a run that waits may not show".to_owned(),
         ));
     }
+    if listed.versions_unread {
+        notes.push((
+            "warn",
+            "the versions could not be read: raise timeouts.list if the NAS has many".to_owned(),
+        ));
+    }
     if !listed.unreadable.is_empty() {
         let names = listed.unreadable.join(", ");
         notes.push((
