@@ -26,6 +26,7 @@ mod pulls;
 mod quiet;
 mod removal;
 mod runs;
+mod screens;
 mod tenants;
 mod triggers;
 mod troubles;

@@ -5,11 +5,13 @@ mod backup;
 mod chosen;
 mod history;
 mod import;
+mod objects;
 mod status;
 mod suspend;
 mod tasks;
 mod wait;
 mod watch;
+mod words;
 
 use kube::{
     Config,
@@ -29,7 +31,9 @@ use crate::{
 /// Runs one command.
 pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
     let Plugin { cluster, command } = plugin;
-    init_logs(LogFormat::Text, call::COMMAND_LOGS);
+    // A live screen has no place for lines of a log.
+    let is_live = matches!(&command, PluginCommand::Status(args) if args.watch);
+    init_logs(LogFormat::Text, if is_live { "off" } else { call::COMMAND_LOGS });
     match command {
         PluginCommand::Call { server, method } => call_server(&cluster, &server, &method).await,
         PluginCommand::Doctor { server } => {

@@ -20,7 +20,7 @@ pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     reader: std::thread::JoinHandle<()>,
     keyboard: Box<dyn Write + Send>,
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
 }
 
 impl Terminal {
@@ -66,7 +66,7 @@ impl Terminal {
             child,
             reader,
             keyboard: pair.master.take_writer().unwrap(),
-            _master: pair.master,
+            master: pair.master,
         }
     }
 
@@ -98,6 +98,25 @@ impl Terminal {
     pub fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
+    }
+
+    /// Changes the size of the terminal, as a window manager does: the program is told by a signal.
+    pub fn resize(&self, (columns, rows): (u16, u16)) {
+        let [height, width] = [rows, columns].map(|count| NonZeroU16::new(count).unwrap());
+        // First the screen: what the program draws for the new size must not fall on the old one.
+        self.screen.lock().unwrap().set_size(height, width);
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        self.master.resize(size).unwrap();
+    }
+
+    /// Whether the cursor can be seen.
+    pub fn shows_cursor(&self) -> bool {
+        !self.screen.lock().unwrap().screen().hide_cursor()
     }
 
     /// Waits for the end of the program; its exit code and the text on the screen.
