@@ -222,6 +222,12 @@ impl Screen {
         written
     }
 
+    /// Sentences on lines as long as the terminal is wide.
+    pub fn prose(self, text: &str) -> String {
+        let lines = wrap(text, self.width.unwrap_or(usize::MAX));
+        lines.into_iter().map(|line| line + "\n").collect()
+    }
+
     /// A bar for a value, as long as its share of the largest one; something that is not nothing shows.
     pub fn bar(self, value: i64, largest: i64, cells: usize) -> String {
         const EIGHTHS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];

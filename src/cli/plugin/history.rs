@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Place,
     objects::written,
-    words::{NOTHING, duration, result_tone},
+    words::{NOTHING, duration, no_room, result_tone},
 };
 use crate::{
     api::{
@@ -26,7 +26,7 @@ const BAR: usize = 12;
 /// The same where the terminal is narrow.
 const SHORT_BAR: usize = 6;
 /// A terminal has to be as wide for the longer one.
-const WIDE_SCREEN: usize = 100;
+const ROOMY: usize = 100;
 
 pub(super) async fn run(place: &Place, task: &str, output: Option<Format>) -> Result<(), Failure> {
     let namespace = &place.namespace;
@@ -56,8 +56,7 @@ pub(super) async fn run(place: &Place, task: &str, output: Option<Format>) -> Re
 /// Draws the runs, newest first. Pure.
 pub(in crate::cli) fn render(task: &BackupTask, wide: bool, screen: Screen, now: Timestamp) -> String {
     let status = task.status.clone().unwrap_or_default();
-    let largest = largest(&status);
-    let sizes = Sizes::of(&status, largest, screen);
+    let sizes = Sizes::of(&status, screen);
     let mut rows = Vec::new();
     if let Some(run) = &status.run {
         rows.push(running(run, &status, &sizes, wide, screen, now));
@@ -66,27 +65,34 @@ pub(in crate::cli) fn render(task: &BackupTask, wide: bool, screen: Screen, now:
         rows.push(finished(entry, task, &sizes, wide, screen, now));
     }
     let mut text = String::new();
+    let mut left_out = Vec::new();
     if !rows.is_empty() {
-        text.push_str(&screen.columns(&columns(wide), &rows).text);
+        let table = screen.columns(&columns(wide, screen), &rows);
+        text.push_str(&table.text);
         text.push('\n');
+        left_out = table.left_out;
     }
     if status.history.is_empty() {
-        text.push_str(&screen.paragraph(Tone::Faint, "", &why_empty(task, &status)));
+        text.push_str(&screen.prose(&why_empty(task, &status)));
     } else {
-        text.push_str(&summary(&status.history, task, screen));
+        text.push_str(&screen.prose(&summary(&status.history, task, screen)));
+    }
+    if wide {
+        text.push_str(&no_room(screen, &left_out));
     }
     text
 }
 
-fn columns(wide: bool) -> Vec<Column<'static>> {
+fn columns(wide: bool, screen: Screen) -> Vec<Column<'static>> {
     let mut columns = vec![
-        Column::whole("RESULT ID"),
+        Column::whole(if is_roomy(screen) { "RESULT ID" } else { "ID" }),
         Column::whole("STARTED"),
         Column::whole("AGE").leaving(3),
         Column::whole("DURATION"),
-        Column::whole("RESULT"),
+        Column::cut("RESULT", 9),
         Column::cut("ORIGIN", 8),
-        Column::cut("TRANSFERRED", 11),
+        Column::whole("TRANSFERRED"),
+        Column::whole("SIZE").leaving(2),
     ];
     if wide {
         columns.extend([
@@ -122,10 +128,8 @@ fn finished(
         duration(result).unwrap_or_else(nothing),
         screen.paint(tone, result.status.as_str()),
         origin(result.origin, triggers),
-        result
-            .transferred_bytes
-            .map_or_else(nothing, |moved| sizes.cell(moved, Tone::Busy, screen)),
     ];
+    row.extend(sizes.cells(result.transferred_bytes, Tone::Busy, screen));
     if wide {
         let counts = [
             result.success_count,
@@ -157,7 +161,6 @@ fn running(
 ) -> Vec<String> {
     let nothing = || NOTHING.to_owned();
     let start = run.started_at.as_ref().map(|time| time.0);
-    let progress = run.progress.as_ref();
     let mut row = vec![
         run.result_id.map_or_else(nothing, |id| id.to_string()),
         start.map_or_else(nothing, |start| start.to_string()),
@@ -166,10 +169,12 @@ fn running(
         start.map_or_else(nothing, |start| age(start, now)),
         screen.paint(Tone::Busy, &super::status::state_word(status)),
         origin(run.origin, &run.triggers),
-        progress
-            .and_then(|progress| progress.transferred_bytes)
-            .map_or_else(nothing, |moved| sizes.cell(moved, Tone::Faint, screen)),
     ];
+    let moved = run
+        .progress
+        .as_ref()
+        .and_then(|progress| progress.transferred_bytes);
+    row.extend(sizes.cells(moved, Tone::Faint, screen));
     if wide {
         row.extend([nothing(), nothing(), nothing(), nothing()]);
     }
@@ -186,6 +191,11 @@ fn origin(origin: Origin, triggers: &[TriggerRef]) -> String {
     words.join(" ")
 }
 
+/// Whether the terminal is wide enough for what is longer than it has to be.
+fn is_roomy(screen: Screen) -> bool {
+    screen.width.is_none_or(|width| width >= ROOMY)
+}
+
 /// The sizes of a column, to one scale.
 struct Sizes {
     largest: i64,
@@ -195,22 +205,23 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(status: &BackupTaskStatus, largest: i64, screen: Screen) -> Self {
+    fn of(status: &BackupTaskStatus, screen: Screen) -> Self {
         let digits = moved(status).map(|moved| measure(&bytes(moved))).max();
-        let is_wide = screen.width.is_none_or(|width| width >= WIDE_SCREEN);
         Self {
-            largest,
+            largest: moved(status).max().unwrap_or(0),
             digits: digits.unwrap_or(0),
-            bar: if is_wide { BAR } else { SHORT_BAR },
+            bar: if is_roomy(screen) { BAR } else { SHORT_BAR },
         }
     }
 
-    fn cell(&self, moved: i64, tone: Tone, screen: Screen) -> String {
+    /// The number, and its bar.
+    fn cells(&self, moved: Option<i64>, tone: Tone, screen: Screen) -> [String; 2] {
+        let Some(moved) = moved else {
+            return [NOTHING.to_owned(), String::new()];
+        };
         let digits = self.digits;
         let bar = screen.bar(moved, self.largest, self.bar);
-        format!("{:>digits$} {}", bytes(moved), screen.paint(tone, &bar))
-            .trim_end()
-            .to_owned()
+        [format!("{:>digits$}", bytes(moved)), screen.paint(tone, &bar)]
     }
 }
 
@@ -222,10 +233,6 @@ fn moved(status: &BackupTaskStatus) -> impl Iterator<Item = i64> {
         .iter()
         .filter_map(|entry| entry.result.transferred_bytes);
     running.into_iter().chain(finished)
-}
-
-fn largest(status: &BackupTaskStatus) -> i64 {
-    moved(status).max().unwrap_or(0)
 }
 
 /// How the runs ended, and what one of them is like: `10 runs: 9 Success, 1 Failed; median 8m42s, 4.4 GiB`.
@@ -261,7 +268,8 @@ fn summary(history: &[HistoryEntry], task: &BackupTask, screen: Screen) -> Strin
     let moved = history.iter().filter_map(|entry| entry.result.transferred_bytes);
     let medians = [
         median(seconds).map(|seconds| span(SignedDuration::from_secs(seconds))),
-        median(moved).map(bytes),
+        // A line does not break between a number and its unit.
+        median(moved).map(|moved| bytes(moved).replace(' ', "\u{a0}")),
     ];
     let medians: Vec<String> = medians.into_iter().flatten().collect();
     let many = if history.len() == 1 { "run" } else { "runs" };
@@ -270,7 +278,6 @@ fn summary(history: &[HistoryEntry], task: &BackupTask, screen: Screen) -> Strin
         text.push_str("; median ");
         text.push_str(&medians.join(", "));
     }
-    text.push('\n');
     text
 }
 

@@ -2,37 +2,60 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-/// Lines of at most so many columns, broken between words, and inside of one that is longer than a line.
+use console::AnsiCodeIterator;
+
+/// Lines of at most so many columns, broken between words, and inside of one that is longer than a line. Colours take no
+/// room.
 pub fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut used = 0;
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let size = measure(word);
-        if used > 0 && used + 1 + size > room {
-            lines.push(String::new());
-            used = 0;
+    let mut lines = vec![Line::default()];
+    let mut word = Line::default();
+    for (part, is_colour) in AnsiCodeIterator::new(text) {
+        if is_colour {
+            word.text.push_str(part);
+            continue;
         }
-        if used > 0 {
-            push(&mut lines, ' ');
-            used += 1;
-        }
-        for letter in word.chars() {
-            let size = measure_char(letter);
-            if used + size > room && used > 0 {
-                lines.push(String::new());
-                used = 0;
+        for letter in part.chars() {
+            if letter == ' ' {
+                end(&mut lines, &mut word, room);
+                continue;
             }
-            push(&mut lines, letter);
-            used += size;
+            // A number stays with its unit.
+            let letter = if letter == '\u{a0}' { ' ' } else { letter };
+            let size = measure_char(letter);
+            if word.width + size > room && word.width > 0 {
+                end(&mut lines, &mut word, room);
+                lines.push(Line::default());
+            }
+            word.text.push(letter);
+            word.width += size;
         }
     }
-    lines
+    end(&mut lines, &mut word, room);
+    lines.into_iter().map(|line| line.text).collect()
 }
 
-fn push(lines: &mut [String], letter: char) {
-    if let Some(line) = lines.last_mut() {
-        line.push(letter);
+/// A text, and the columns it takes.
+#[derive(Default)]
+struct Line {
+    text: String,
+    width: usize,
+}
+
+/// Puts a word on the last line, or on one of its own where it has no room.
+fn end(lines: &mut Vec<Line>, word: &mut Line, room: usize) {
+    let word = std::mem::take(word);
+    let mut last = lines.pop().unwrap_or_default();
+    if last.width > 0 && word.width > 0 {
+        if last.width + 1 + word.width > room {
+            lines.push(std::mem::take(&mut last));
+        } else {
+            last.text.push(' ');
+            last.width += 1;
+        }
     }
+    last.text.push_str(&word.text);
+    last.width += word.width;
+    lines.push(last);
 }
 
 /// Columns that a text takes, its colours aside.

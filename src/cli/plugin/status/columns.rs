@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     render::{Judged, Look},
-    verdict::{Health, is_at_work},
+    verdict::{Health, SKEW, is_at_work},
 };
 use crate::{
     api::{BackupServer, BackupServerStatus, BackupTask, BackupTaskStatus, State},
@@ -43,16 +43,22 @@ pub(super) fn server_table(rows: &[Judged<'_, BackupServer>], look: &Look, scree
     cells.push(ready(screen));
     cells.push(why_not(screen));
     if wide {
-        cells.push(of_server(Column::whole("SERIAL").leaving(3), |status| {
+        cells.push(of_server(Column::whole("SERIAL").leaving(13), |status| {
             Some(safe(status.dsm.as_ref()?.serial.as_deref()?).into_owned())
         }));
-        cells.push(of_server(Column::whole("PACKAGE").leaving(4), |status| {
+        cells.push(of_server(Column::whole("PACKAGE").leaving(14), |status| {
             Some(safe(status.package.as_ref()?.version.as_deref()?).into_owned())
         }));
-        cells.push(of_server(Column::whole("CLOCK").leaving(5), |status| {
-            status.clock_skew_seconds.map(|seconds| format!("{seconds:+}s"))
+        cells.push(of_server(Column::whole("CLOCK").leaving(15), |status| {
+            let seconds = status.clock_skew_seconds?;
+            let is_off = seconds.abs() > SKEW;
+            Some(if is_off {
+                format!("{seconds:+}s")
+            } else {
+                "ok".to_owned()
+            })
         }));
-        cells.push(of(Column::cut("URL", 20).leaving(7), |server: &BackupServer| {
+        cells.push(of(Column::whole("URL").leaving(16), |server: &BackupServer| {
             Some(safe(&server.spec.url).into_owned())
         }));
     }
@@ -88,25 +94,28 @@ pub(super) fn task_table(
     cells.push(ready(screen));
     cells.push(why_not(screen));
     if look.wide {
-        cells.push(of_task(Column::whole("RESULT ID").leaving(2), |_, status| {
+        cells.push(of_task(Column::whole("RESULT ID").leaving(12), |_, status| {
             Some(status.last_result.as_ref()?.result_id.to_string())
         }));
-        cells.push(of_task(Column::whole("TRANSFERRED").leaving(3), |_, status| {
+        cells.push(of_task(Column::whole("TRANSFERRED").leaving(13), |_, status| {
             status.last_result.as_ref()?.transferred_bytes.map(bytes)
         }));
-        cells.push(of_task(Column::whole("DURATION").leaving(4), |_, status| {
+        cells.push(of_task(Column::whole("DURATION").leaving(14), |_, status| {
             duration(status.last_result.as_ref()?)
         }));
-        cells.push(of_task(Column::whole("FAILURES").leaving(1), move |_, status| {
-            let failures = status.consecutive_failures?;
-            let tone = if failures > 0 { Tone::Bad } else { Tone::Faint };
-            Some(screen.paint(tone, &failures.to_string()))
-        }));
-        cells.push(of_task(Column::whole("SINCE").leaving(5), move |_, status| {
+        cells.push(of_task(
+            Column::whole("FAILURES").leaving(11),
+            move |_, status| {
+                let failures = status.consecutive_failures?;
+                let tone = if failures > 0 { Tone::Bad } else { Tone::Faint };
+                Some(screen.paint(tone, &failures.to_string()))
+            },
+        ));
+        cells.push(of_task(Column::whole("SINCE").leaving(15), move |_, status| {
             Some(age(status.state_since.as_ref()?.0, now))
         }));
         cells.push((
-            Column::cut("MESSAGE", 24).leaving(6),
+            Column::cut("MESSAGE", 24).leaving(16),
             Box::new(|row| safe(&row.verdict.message).into_owned()),
         ));
     }
@@ -168,9 +177,11 @@ fn ready<'a, K>(screen: Screen) -> Cell<'a, K> {
 fn why_not<'a, K>(screen: Screen) -> Cell<'a, K> {
     (
         Column::whole("WHY NOT").leaving(9),
-        Box::new(move |row| match row.verdict.health {
-            Health::Fine => String::new(),
-            health => screen.paint(health.tone(), &row.verdict.reason),
+        Box::new(move |row| {
+            if row.verdict.is_plain() {
+                return String::new();
+            }
+            screen.paint(row.verdict.health.tone(), &row.verdict.reason)
         }),
     )
 }

@@ -1,7 +1,7 @@
 //! One screen of servers and tasks: two tables, below them what is wrong, waits or is held back, and a line of counts.
 //! Pure: objects, screen and time in, text out.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -12,7 +12,10 @@ use super::{
 use crate::{
     api::{BackupServer, BackupTask},
     cli::{
-        plugin::objects::{Key, Scope, Seen},
+        plugin::{
+            objects::{Key, Scope, Seen},
+            words::no_room,
+        },
         screen::{Screen, Tone, safe},
     },
 };
@@ -65,21 +68,13 @@ pub(in crate::cli) fn render(scene: &Scene, look: &Look, screen: Screen, now: Ti
     if !lines.is_empty() {
         parts.push(lines);
     }
-    let mut last = if tasks.is_empty() {
+    let mut last = screen.prose(&if tasks.is_empty() {
         hint(look, !servers.is_empty())
     } else {
         counts(&tasks, screen)
-    };
-    if look.wide && !left_out.is_empty() {
-        let mut named = Vec::new();
-        left_out.retain(|head| {
-            !named.contains(head) && {
-                named.push(*head);
-                true
-            }
-        });
-        let lack = format!("no room for: {}", left_out.join(", "));
-        last.push_str(&screen.paragraph(Tone::Faint, "", &lack));
+    });
+    if look.wide {
+        last.push_str(&no_room(screen, &left_out));
     }
     parts.push(last);
     parts.join("\n")
@@ -117,9 +112,7 @@ fn lines(
     let of_servers = servers.iter().map(|row| (&row.verdict, row.key, true));
     let of_tasks = tasks.iter().map(|row| (&row.verdict, row.key, false));
     for (verdict, key, is_server) in of_servers.chain(of_tasks) {
-        // The column STATE says of a run all that there is to say.
-        let is_plain = verdict.health == Health::Running && is_plain_run(verdict);
-        if verdict.health == Health::Fine || is_plain {
+        if verdict.is_plain() {
             continue;
         }
         let known = places
@@ -137,6 +130,7 @@ fn lines(
             .push(key);
     }
     let mut text = String::new();
+    let mut advised = BTreeSet::new();
     for (verdict, keys, what) in said.values() {
         let (tone, mark) = (verdict.health.tone(), verdict.health.mark());
         let line = format!(
@@ -146,15 +140,13 @@ fn lines(
             safe(&verdict.message)
         );
         text.push_str(&screen.paragraph(tone, mark, &line));
-        if let Some(remedy) = remedy(&verdict.remedy, keys, what, look) {
+        // Tasks of a server that is out of reach wait for what is said of the server.
+        let is_known = matches!(verdict.remedy, Remedy::Doctor(_)) && !advised.insert(&verdict.remedy);
+        if let Some(remedy) = remedy(&verdict.remedy, keys, what, look).filter(|_| !is_known) {
             text.push_str(&screen.paragraph(Tone::Faint, "", &remedy));
         }
     }
     text
-}
-
-fn is_plain_run(verdict: &Verdict) -> bool {
-    matches!(verdict.reason.as_str(), "BackupRunning" | "BackupRequested")
 }
 
 fn says_the_same(one: &Verdict, other: &Verdict) -> bool {
@@ -227,9 +219,7 @@ fn counts(tasks: &[Judged<'_, BackupTask>], screen: Screen) -> String {
         .map(|(health, count)| screen.paint(health.tone(), &format!("{count} {}", health.word())))
         .collect();
     let many = if tasks.len() == 1 { "task" } else { "tasks" };
-    let mut text = String::new();
-    let _ = writeln!(text, "{} {many}: {}", tasks.len(), parts.join(", "));
-    text
+    format!("{} {many}: {}", tasks.len(), parts.join(", "))
 }
 
 /// What to do where there is nothing to show.
@@ -237,7 +227,7 @@ fn hint(look: &Look, has_servers: bool) -> String {
     let place = look.scope.words();
     if let Some(selector) = &look.selector {
         return format!(
-            "no BackupTask {place} has the labels {selector}: see kubectl get backuptasks --show-labels\n"
+            "no BackupTask {place} has the labels {selector}: see kubectl get backuptasks --show-labels"
         );
     }
     let elsewhere = match look.scope {
@@ -246,10 +236,10 @@ fn hint(look: &Look, has_servers: bool) -> String {
     };
     if has_servers {
         return format!(
-            "no BackupTask {place}: kubectl abb import SERVER prints them for the tasks of a NAS{elsewhere}\n"
+            "no BackupTask {place}: kubectl abb import SERVER prints them for the tasks of a NAS{elsewhere}"
         );
     }
     format!(
-        "no BackupServer and no BackupTask {place}: declare a NAS first, as in docs/examples/first-backup.yaml{elsewhere}\n"
+        "no BackupServer and no BackupTask {place}: declare a NAS first, as in docs/examples/first-backup.yaml{elsewhere}"
     )
 }

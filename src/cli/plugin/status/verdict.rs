@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A clock that is off by more makes results hard to place in time (contract, Rules).
-const SKEW: i64 = 5;
+pub(super) const SKEW: i64 = 5;
 /// An operator that lives acts on a time that has come within moments; the clocks of two machines may differ, too.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
 
@@ -136,6 +136,12 @@ impl Verdict {
     pub fn unreadable(error: &str) -> Self {
         let message = format!("this program cannot read it: {error}");
         Self::new(Health::Unknown, "Unknown", "Unreadable", message, Remedy::Read)
+    }
+
+    /// Whether the tables say all that there is to say: nothing is wrong, or a run goes its way.
+    pub fn is_plain(&self) -> bool {
+        let is_run = matches!(self.reason.as_str(), "BackupRunning" | "BackupRequested");
+        self.health == Health::Fine || self.health == Health::Running && is_run
     }
 
     /// How the word in the column READY is meant.

@@ -6,7 +6,7 @@ use super::inventory::{LastResult, Listed, Row};
 use crate::{
     api::{JobAction, State},
     cli::{
-        plugin::words::{NOTHING, result_tone},
+        plugin::words::{NOTHING, no_room, result_tone},
         screen::{Column, Screen, Tone, age, bytes, safe, until},
     },
 };
@@ -32,10 +32,9 @@ pub(super) fn render(listed: &Listed, wide: bool, screen: Screen, now: Timestamp
     for (mark, note) in notes(listed) {
         text.push_str(&screen.paragraph(Tone::Warn, mark, &note));
     }
-    text.push_str(&counts(listed));
-    if wide && !left_out.is_empty() {
-        let lack = format!("no room for: {}", left_out.join(", "));
-        text.push_str(&screen.paragraph(Tone::Faint, "", &lack));
+    text.push_str(&screen.prose(&counts(listed)));
+    if wide {
+        text.push_str(&no_room(screen, &left_out));
     }
     text
 }
@@ -189,9 +188,9 @@ fn counts(listed: &Listed) -> String {
     let many = if all == 1 { "task" } else { "tasks" };
     let server = &listed.server;
     match all - managed {
-        0 => format!("{all} {many} on {server:?}: {managed} managed\n"),
+        0 => format!("{all} {many} on {server:?}: {managed} managed"),
         free => format!(
-            "{all} {many} on {server:?}: {managed} managed, {free} not: kubectl abb import {server} prints BackupTasks for those\n"
+            "{all} {many} on {server:?}: {managed} managed, {free} not: kubectl abb import {server} prints BackupTasks for those"
         ),
     }
 }
