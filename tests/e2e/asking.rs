@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use abb_operator::simulator::Scenario;
+use abb_operator::simulator::{Control, Scenario};
 use serde_json::{Value, json};
 
 use crate::{
@@ -563,11 +563,47 @@ async fn an_api_server_that_is_away_for_a_while_is_waited_for() {
     .await;
     let (code, screen) = terminal.ended().await;
     assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains("kube_client"), "{screen}");
     assert!(
         screen.contains("the API server answers again") && screen.contains("Succeeded"),
         "{screen}"
     );
     assert_eq!(lab.effects("backup").len(), 1);
+}
+
+#[tokio::test]
+async fn a_wait_tells_what_it_waits_for_and_a_time_may_be_satisfied_already() {
+    let lab = idle_lab("told", SIX_SECONDS).await;
+    // The seed's last run was later than that.
+    let output = abb(
+        &lab.namespace,
+        &["backup", "laptop", "--wait", "--token", "2020-01-01T00:00:00Z"],
+    )
+    .await;
+    let output = ended_with(output, 0);
+    assert!(
+        output.stdout.contains("laptop   AlreadySatisfied   "),
+        "{}",
+        output.stdout
+    );
+    assert!(lab.effects("backup").is_empty());
+
+    let origin = abb_operator::simulator::Origin::Person;
+    lab.nas.control(Control::StartTask { id: 1, origin }).unwrap();
+    lab.until("somebody's run is in progress", |status| {
+        status["state"] == "Running"
+    })
+    .await;
+    let output = ended_with(abb(&lab.namespace, &["backup", "laptop", "--wait"]).await, 0);
+    for part in [
+        "a run is in progress: the one asked for starts after it",
+        "laptop: WaitingForRun",
+        "laptop: Running ",
+        "laptop: Succeeded after ",
+    ] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
+    assert_eq!(lab.effects("run-ended").len(), 2);
 }
 
 /// The way to an API server, which can be closed: connections end, and new ones are refused.

@@ -28,12 +28,16 @@ use crate::{
     telemetry::{LogFormat, init_logs},
 };
 
+/// As for every command, but what Kubernetes' client says on its own: the commands tell of their errors themselves, and a
+/// line among those that move would break them.
+const LOGS: &str = "warn,abb_operator::nas=info,kube_client=off,kube_runtime=off";
+
 /// Runs one command.
 pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
     let Plugin { cluster, command } = plugin;
     // A live screen has no place for lines of a log.
     let is_live = matches!(&command, PluginCommand::Status(args) if args.watch);
-    init_logs(LogFormat::Text, if is_live { "off" } else { call::COMMAND_LOGS });
+    init_logs(LogFormat::Text, if is_live { "off" } else { LOGS });
     match command {
         PluginCommand::Call { server, method } => call_server(&cluster, &server, &method).await,
         PluginCommand::Doctor { server } => {

@@ -76,8 +76,8 @@ impl Terminal {
         let (_, columns) = parser.screen().size();
         // Row by row: a line that is as wide as the terminal does not belong to the next one.
         let rows = parser.screen().rows(0, columns.get());
-        let text: String = rows.map(|row| format!("{}\n", row.trim_end())).collect();
-        format!("{}\n", text.trim_end_matches('\n'))
+        let rows: Vec<String> = rows.map(|row| row.trim_end().to_owned()).collect();
+        format!("{}\n", rows.join("\n").trim_end_matches('\n'))
     }
 
     /// Everything that was written so far, with its control sequences.
