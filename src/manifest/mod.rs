@@ -15,7 +15,11 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde::Serialize;
@@ -60,13 +64,18 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
+        let mut line = format!("{}: ", self.place);
         for part in [&self.object, &self.field] {
             if !part.is_empty() {
-                write!(f, "{part}: ")?;
+                line.extend([part, ": "]);
             }
         }
-        f.write_str(&self.message)
+        line.push_str(&self.message);
+        // Names of files and fields are anybody's: one line stays one, and no terminal is told anything.
+        line.chars().try_for_each(|letter| match letter {
+            letter if letter.is_control() => write!(f, "{}", letter.escape_default()),
+            letter => f.write_char(letter),
+        })
     }
 }
 

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{child, item, nearest::nearest};
 
+const WRONG_TIME: &str = "must be of type date-time, such as 2026-01-02T03:04:05Z";
+
 /// Something wrong at a path of the object.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Finding {
@@ -107,15 +109,14 @@ pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Ve
     if let Some(wanted) = schema["type"].as_str()
         && !is_of_type(wanted, value)
     {
-        let quote = if wanted == "string" && !value.is_array() && !value.is_object() {
-            ": put it in quotes"
-        } else {
-            ""
+        let found = type_of(value);
+        let message = match value {
+            Value::Number(_) if schema["format"] == "date-time" => format!("{WRONG_TIME}, not {found}"),
+            Value::Array(_) | Value::Object(_) => format!("must be of type {wanted}, not {found}"),
+            _ if wanted == "string" => format!("must be of type string, not {found}: put it in quotes"),
+            _ => format!("must be of type {wanted}, not {found}"),
         };
-        say(
-            Class::Blocking,
-            format!("must be of type {wanted}, not {}{quote}", type_of(value)),
-        );
+        say(Class::Blocking, message);
     }
     if let Some(allowed) = schema["enum"].as_array()
         && !allowed.contains(value)
@@ -176,7 +177,6 @@ fn judge_number(schema: &Value, number: f64, say: &mut impl FnMut(Class, String)
 fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     let length = text.chars().count() as u64;
     let is_time = schema["format"] == "date-time";
-    let wrong_time = "must be of type date-time, such as 2026-01-02T03:04:05Z";
     if let Some(most) = schema["maxLength"].as_u64()
         && length > most
     {
@@ -188,11 +188,11 @@ fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     } else if let Some(pattern) = schema["pattern"].as_str()
         && !matches(pattern, text)
     {
-        let message = if is_time { wrong_time.to_owned() } else { format!("should match '{pattern}'") };
+        let message = if is_time { WRONG_TIME.to_owned() } else { format!("should match '{pattern}'") };
         say(Class::Pattern, message);
     }
     if is_time && !is_date_time(text) {
-        say(Class::Blocking, wrong_time.to_owned());
+        say(Class::Blocking, WRONG_TIME.to_owned());
     }
 }
 

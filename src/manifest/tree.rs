@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::Value;
 
@@ -140,7 +141,10 @@ fn steps(path: &str) -> Vec<&str> {
 
 /// The documents of a text; one of comments alone is none.
 pub(super) fn read(text: &str) -> Vec<Document> {
-    let mut options = granit_parser::options! { emit_unresolved_aliases: true };
+    let mut options = granit_parser::options! {
+        emit_unresolved_aliases: true,
+        block_scalar_eof_without_line_feed: true,
+    };
     options.set_emit_comments(false);
     let mut parser = Parser::new_from_str_with_options(text, options);
     let mut documents = Vec::new();
@@ -225,13 +229,11 @@ impl Builder {
                 }
                 self.count(1)
             }
-            Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_tag(tag.as_deref(), "seq", line);
+            Event::SequenceStart(_, anchor, _) => {
                 self.open(Open::List(Vec::new()), line, anchor);
                 self.count(1)
             }
-            Event::MappingStart(_, anchor, tag) => {
-                self.refuse_tag(tag.as_deref(), "map", line);
+            Event::MappingStart(_, anchor, _) => {
                 let open = Open::Map { entries: Vec::new(), merged: Vec::new(), key: None };
                 self.open(open, line, anchor);
                 self.count(1)
@@ -360,25 +362,21 @@ impl Builder {
         entries
     }
 
+    /// A scalar with a tag that nobody knows is text; tags of lists and maps are read past.
     fn scalar(&mut self, text: &str, is_plain: bool, tag: Option<&Tag>, line: usize) -> Value {
-        let wanted = match tag {
-            None if !is_plain => return text.into(),
-            None => None,
-            Some(tag) if tag.original() == "!" => return text.into(),
-            Some(tag) => match tag.core_suffix() {
-                Some("str") => return text.into(),
-                Some(suffix @ ("int" | "float" | "bool" | "null" | "timestamp")) => Some(suffix.to_owned()),
-                _ => {
-                    self.refuse_tag(Some(tag), "str", line);
-                    return text.into();
-                }
-            },
-        };
+        let known = tag.and_then(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:"));
+        let known = known.as_deref();
+        match (tag, known) {
+            (None, _) if !is_plain => return text.into(),
+            (None, _) | (_, Some("int" | "float" | "bool" | "null" | "timestamp")) => {}
+            (_, Some("binary")) => return self.binary(text, line),
+            _ => return text.into(),
+        }
         let Some(value) = scalar::resolve(text) else {
             self.flaw(line, "is no number that JSON has");
             return Value::Null;
         };
-        let fits = match wanted.as_deref() {
+        let fits = match known {
             Some("int") => value.is_i64() || value.is_u64(),
             Some("float") => value.is_number(),
             Some("bool") => value.is_boolean(),
@@ -386,18 +384,18 @@ impl Builder {
             _ => true,
         };
         if !fits {
-            self.flaw(line, &format!("is no !!{}", wanted.unwrap_or_default()));
+            self.flaw(line, &format!("is no !!{}", known.unwrap_or_default()));
         }
         value
     }
 
-    fn refuse_tag(&mut self, tag: Option<&Tag>, known: &str, line: usize) {
-        if let Some(tag) = tag
-            && tag.original() != "!"
-            && tag.core_suffix() != Some(known)
-        {
-            self.flaw(line, &format!("the tag {} means nothing in a manifest: take it away", tag.original()));
-        }
+    fn binary(&mut self, text: &str, line: usize) -> Value {
+        let text: String = text.split_whitespace().collect();
+        let bytes = BASE64_STANDARD.decode(text).unwrap_or_else(|_| {
+            self.flaw(line, "is no base64, as its tag says it is");
+            Vec::new()
+        });
+        String::from_utf8_lossy(&bytes).into_owned().into()
     }
 
     fn flaw(&mut self, line: usize, message: &str) {

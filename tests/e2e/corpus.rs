@@ -124,6 +124,8 @@ fn compare(case: &Case, theirs: &Verdict, ours: &Result<Manifests, Vec<Fault>>) 
     let said = match (theirs, ours) {
         (Ok(theirs), Ok(ours)) if case.verdict == "accepted" => differing_objects(theirs, ours),
         (Err(theirs), Err(ours)) if case.verdict == "refused" => differing_words(theirs, ours),
+        (Ok(theirs), Ok(ours)) if case.verdict == "differs" && differing_objects(theirs, ours).is_some() => None,
+        (theirs, ours) if case.verdict == "differs" && theirs.is_ok() != ours.is_ok() => None,
         (theirs, ours) => {
             let verdict = |is_accepted| if is_accepted { "accepted" } else { "refused" };
             let (theirs_is, ours_is) = (verdict(theirs.is_ok()), verdict(ours.is_ok()));

@@ -163,10 +163,10 @@ fn keys_and_tags_that_json_does_not_have_are_refused() {
     for (line, said) in [
         ("  ? [a, b]\n  : c\n", "a key must be a text"),
         ("  ~: c\n", "a key must be a text"),
-        ("  retries: !seven 7\n", "the tag !seven means nothing in a manifest"),
+        ("  retries: !seven 7\n", "must be of type integer, not string"),
         ("  retries: !!int seven\n", "is no !!int"),
         ("  retries: .inf\n", "is no number that JSON has"),
-        ("  retries: !!binary AAAA\n", "the tag !!binary means nothing"),
+        ("  triggers: {request: !!binary \"?\"}\n", "spec.triggers.request: is no base64"),
     ] {
         let all = faults(&format!("{TASK}{line}"));
         assert!(all.iter().any(|fault| fault.starts_with("a.yaml:10: ") && fault.contains(said)), "{line}: {all:?}");
@@ -203,4 +203,11 @@ fn a_change_is_judged_by_the_rules_about_changes_alone() {
     assert_eq!((said[0].field.as_str(), said[0].place.line), ("spec.serverRef.name", 7));
     assert!(said[0].message.starts_with("is immutable: "), "{}", said[0]);
     assert_eq!(changes(&before.tasks[0].object, &before.tasks[0]), []);
+}
+
+#[test]
+fn a_fault_is_one_line_whatever_its_field_is_called() {
+    let said = faults(&format!("{TASK}  \"a\\n\\e[2Jb\": 1\n"));
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with(r#"a.yaml:10: BackupTask "laptop": spec[a\n\u{1b}[2Jb]: unknown field"#), "{said:?}");
 }
