@@ -47,17 +47,9 @@ impl<'a> Reading<'a> {
             let Document { root, flaws } = document;
             let object = root.as_ref().map(label).unwrap_or_default();
             for flaw in flaws {
-                let place = Place {
-                    file: text.file.clone(),
-                    line: flaw.line,
-                };
+                let place = Place { file: text.file.clone(), line: flaw.line };
                 let (object, field) = (object.clone(), flaw.field);
-                self.faults.push(Fault {
-                    place,
-                    object,
-                    field,
-                    message: flaw.message,
-                });
+                self.faults.push(Fault { place, object, field, message: flaw.message });
             }
             if let Some(root) = root {
                 self.document(text, root);
@@ -66,10 +58,7 @@ impl<'a> Reading<'a> {
     }
 
     fn document(&mut self, text: &Text, root: Node) {
-        let (version, kind) = (
-            root.text("apiVersion").unwrap_or(""),
-            root.text("kind").unwrap_or(""),
-        );
+        let (version, kind) = (root.text("apiVersion").unwrap_or(""), root.text("kind").unwrap_or(""));
         match root.field("items").map(|items| &items.content) {
             Some(Content::List(items)) if is_list(version, kind) => {
                 let item_kind = kind.strip_suffix("List").unwrap_or_default();
@@ -89,41 +78,20 @@ impl<'a> Reading<'a> {
             Content::Map(entries) => {
                 if !says_kind && !kind.is_empty() {
                     for (key, value) in [("kind", kind), ("apiVersion", version)] {
-                        let value = Node {
-                            line: node.line,
-                            content: Content::Scalar(value.into()),
-                        };
-                        entries.push(tree::Entry {
-                            key: key.to_owned(),
-                            line: node.line,
-                            node: value,
-                        });
+                        let value = Node { line: node.line, content: Content::Scalar(value.into()) };
+                        entries.push(tree::Entry { key: key.to_owned(), line: node.line, node: value });
                     }
                 }
                 self.document(text, node);
             }
-            _ => self.fault(
-                text,
-                &node,
-                "",
-                &item("items", number),
-                "must be an object".to_owned(),
-            ),
+            _ => self.fault(text, &node, "", &item("items", number), "must be an object".to_owned()),
         }
     }
 
     fn fault(&mut self, text: &Text, node: &Node, field: &str, shown: &str, message: String) {
-        let place = Place {
-            file: text.file.clone(),
-            line: node.line_of(field),
-        };
+        let place = Place { file: text.file.clone(), line: node.line_of(field) };
         let object = label(node);
-        self.faults.push(Fault {
-            place,
-            object,
-            field: shown.to_owned(),
-            message,
-        });
+        self.faults.push(Fault { place, object, field: shown.to_owned(), message });
     }
 
     fn object(&mut self, text: &Text, node: Node) {
@@ -139,11 +107,7 @@ impl<'a> Reading<'a> {
             }
             return;
         }
-        if let Some(kind) = self
-            .kinds
-            .iter()
-            .find(|kind| kind.api_version == version && kind.name == name)
-        {
+        if let Some(kind) = self.kinds.iter().find(|kind| kind.api_version == version && kind.name == name) {
             let located = judged(kind, text, node, self.default_namespace);
             self.keep(&version, &name, located);
         } else if group == GROUP {
@@ -178,10 +142,7 @@ impl<'a> Reading<'a> {
             };
             return ("kind", format!("unknown kind {name:?}: {remedy}"));
         }
-        (
-            "apiVersion",
-            format!("unknown version {version:?}: there is {}", self.known()),
-        )
+        ("apiVersion", format!("unknown version {version:?}: there is {}", self.known()))
     }
 
     /// Keeps what is right and new.
@@ -191,10 +152,7 @@ impl<'a> Reading<'a> {
         let identity = (name.to_owned(), part("namespace"), part("name"));
         if !identity.2.is_empty() {
             if let Some(first) = self.seen.get(&identity) {
-                let message = format!(
-                    "is declared twice in the namespace {:?}, first at {first}: keep one",
-                    identity.1
-                );
+                let message = format!("is declared twice in the namespace {:?}, first at {first}: keep one", identity.1);
                 self.faults.push(located.fault("metadata.name", message));
             } else {
                 self.seen.insert(identity, located.place.clone());
@@ -203,13 +161,7 @@ impl<'a> Reading<'a> {
         if !faults.is_empty() {
             return self.faults.extend(faults);
         }
-        let Manifests {
-            servers,
-            tasks,
-            secrets,
-            config_maps,
-            others: _,
-        } = &mut self.manifests;
+        let Manifests { servers, tasks, secrets, config_maps, others: _ } = &mut self.manifests;
         let kept = match (version, name) {
             ("v1", "Secret") => put(located, secrets),
             ("v1", "ConfigMap") => put(located, config_maps),
@@ -248,23 +200,12 @@ fn judged(kind: &Kind, text: &Text, node: Node, default_namespace: &str) -> (Loc
         }
         _ => {}
     }
-    let place = Place {
-        file: text.file.clone(),
-        line: node.line,
-    };
+    let place = Place { file: text.file.clone(), line: node.line };
     let label = label(&node);
     let value = Arc::new(object.clone());
-    let located = Located {
-        object,
-        place,
-        label,
-        tree: Arc::new(node),
-        value,
-    };
-    let mut faults: Vec<Fault> = findings
-        .into_iter()
-        .map(|finding| located.fault(&finding.path, finding.message))
-        .collect();
+    let located = Located { object, place, label, tree: Arc::new(node), value };
+    let mut faults: Vec<Fault> =
+        findings.into_iter().map(|finding| located.fault(&finding.path, finding.message)).collect();
     let mut said = HashSet::new();
     faults.retain(|fault| said.insert((fault.field.clone(), fault.message.clone())));
     (located, faults)
@@ -275,38 +216,23 @@ fn judge_data(object: &Value, field: &str, is_base64: bool, findings: &mut Vec<F
     let mut say = |path: String, message: &str| findings.push(Finding::new(path, Class::Invalid, message));
     for (key, value) in object[field].as_object().into_iter().flatten() {
         let path = child(field, key);
-        if key.len() > 253 || matches!(key.as_str(), "." | "..") || !schema::matches("^[-._a-zA-Z0-9]+$", key)
-        {
-            say(
-                path.clone(),
-                "the key must be at most 253 letters, digits, '-', '_' and '.'",
-            );
+        if key.len() > 253 || matches!(key.as_str(), "." | "..") || !schema::matches("^[-._a-zA-Z0-9]+$", key) {
+            say(path.clone(), "the key must be at most 253 letters, digits, '-', '_' and '.'");
         }
         let Some(text) = value.as_str() else { continue };
-        let text: String = text
-            .chars()
-            .filter(|letter| !matches!(letter, '\n' | '\r'))
-            .collect();
+        let text: String = text.chars().filter(|letter| !matches!(letter, '\n' | '\r')).collect();
         if is_base64 && BASE64_STANDARD.decode(text).is_err() {
-            say(
-                path,
-                "must be base64: in a Secret plain text may stand below stringData",
-            );
+            say(path, "must be base64: in a Secret plain text may stand below stringData");
         }
     }
 }
 
 /// What stands in `stringData` comes to stand in `data`, as the API server keeps it.
 fn merge_string_data(secret: &mut Value) {
-    let Some(Value::Object(texts)) = secret
-        .as_object_mut()
-        .and_then(|secret| secret.remove("stringData"))
-    else {
+    let Some(Value::Object(texts)) = secret.as_object_mut().and_then(|secret| secret.remove("stringData")) else {
         return;
     };
-    let data = secret
-        .as_object_mut()
-        .map(|secret| secret.entry("data").or_insert_with(|| Map::new().into()));
+    let data = secret.as_object_mut().map(|secret| secret.entry("data").or_insert_with(|| Map::new().into()));
     // Something else in its place is a fault already.
     let Some(Value::Object(data)) = data else { return };
     for (key, text) in texts {
@@ -321,20 +247,8 @@ fn put<K: DeserializeOwned>(located: Located<Value>, kept: &mut Vec<Located<K>>)
     // From the text, not from the value: the program reads these types from JSON text anyway.
     match serde_json::from_str(&located.object.to_string()) {
         Ok(object) => {
-            let Located {
-                place,
-                label,
-                tree,
-                value,
-                object: _,
-            } = located;
-            kept.push(Located {
-                object,
-                place,
-                label,
-                tree,
-                value,
-            });
+            let Located { place, label, tree, value, object: _ } = located;
+            kept.push(Located { object, place, label, tree, value });
             Ok(())
         }
         // Without the reader's words: they may quote a value of a Secret.

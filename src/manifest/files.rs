@@ -53,22 +53,13 @@ struct Reader {
 impl Reader {
     fn fault(&mut self, path: &Path, message: String) {
         self.found += 1;
-        let place = Place {
-            file: shown(path),
-            line: 0,
-        };
-        self.faults.push(Fault {
-            place,
-            object: String::new(),
-            field: String::new(),
-            message,
-        });
+        let place = Place { file: shown(path), line: 0 };
+        self.faults.push(Fault { place, object: String::new(), field: String::new(), message });
     }
 
     /// True the first time, by whatever way the file or folder is reached.
     fn is_new(&mut self, path: &Path) -> bool {
-        self.seen
-            .insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+        self.seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
     }
 
     fn standard_input(&mut self) {
@@ -102,11 +93,7 @@ impl Reader {
         }
         entries.sort();
         for path in entries {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             // Editors and mounted ConfigMaps keep a second copy under such names.
             if name.starts_with('.') {
                 continue;
@@ -132,11 +119,7 @@ impl Reader {
 
     fn text(&mut self, path: &Path, bytes: Vec<u8>, is_named: bool) {
         match String::from_utf8(bytes) {
-            Ok(text) => self.texts.push(Text {
-                file: shown(path),
-                text,
-                is_named,
-            }),
+            Ok(text) => self.texts.push(Text { file: shown(path), text, is_named }),
             Err(error) => {
                 let read = &error.as_bytes()[..error.utf8_error().valid_up_to()];
                 let line = 1 + read.iter().filter(|byte| **byte == b'\n').count();
@@ -153,18 +136,10 @@ impl Reader {
 fn shown(path: &Path) -> String {
     let steps: PathBuf = path.components().collect();
     let short = steps.strip_prefix(".").unwrap_or(&steps);
-    if short.as_os_str().is_empty() {
-        ".".to_owned()
-    } else {
-        short.display().to_string()
-    }
+    if short.as_os_str().is_empty() { ".".to_owned() } else { short.display().to_string() }
 }
 
 fn is_manifest(path: &Path, name: &str) -> bool {
-    let extension = path
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     EXTENSIONS.contains(&extension.as_str()) && !NO_MANIFESTS.contains(&name)
 }

@@ -15,7 +15,11 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde::Serialize;
@@ -37,11 +41,7 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = if self.file == STANDARD_INPUT {
-            "<stdin>"
-        } else {
-            &self.file
-        };
+        let file = if self.file == STANDARD_INPUT { "<stdin>" } else { &self.file };
         match self.line {
             0 => f.write_str(file),
             line => write!(f, "{file}:{line}"),
@@ -64,13 +64,18 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
+        let mut line = format!("{}: ", self.place);
         for part in [&self.object, &self.field] {
             if !part.is_empty() {
-                write!(f, "{part}: ")?;
+                line.extend([part, ": "]);
             }
         }
-        f.write_str(&self.message)
+        line.push_str(&self.message);
+        // Names of files and fields are anybody's: one line stays one, and no terminal is told anything.
+        line.chars().try_for_each(|letter| match letter {
+            letter if letter.is_control() => write!(f, "{}", letter.escape_default()),
+            letter => f.write_char(letter),
+        })
     }
 }
 
@@ -97,10 +102,7 @@ impl<K> Located<K> {
     /// The place of a field such as `spec.triggers.schedule`; of its nearest parent when the manifest does not have it.
     #[must_use]
     pub fn at(&self, field: &str) -> Place {
-        Place {
-            file: self.place.file.clone(),
-            line: self.tree.line_of(field),
-        }
+        Place { file: self.place.file.clone(), line: self.tree.line_of(field) }
     }
 
     /// A fault at a field of this object.
@@ -164,16 +166,11 @@ pub fn load(paths: &[PathBuf], default_namespace: &str) -> Result<Manifests, Vec
 /// by itself is not repeated.
 #[must_use]
 pub fn changes<K: Serialize>(before: &K, after: &Located<K>) -> Vec<Fault> {
-    let Some(kind) = kinds::of(after.document()) else {
-        return Vec::new();
-    };
+    let Some(kind) = kinds::of(after.document()) else { return Vec::new() };
     let text = serde_json::to_string(before).unwrap_or_default();
     let mut before: Value = serde_json::from_str(&text).unwrap_or_default();
     let findings = kind.judge_change(&mut before, after.document());
-    findings
-        .into_iter()
-        .map(|finding| after.fault(&finding.path, finding.message))
-        .collect()
+    findings.into_iter().map(|finding| after.fault(&finding.path, finding.message)).collect()
 }
 
 /// The path of a field, a key with other signs in brackets.

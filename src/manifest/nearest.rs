@@ -28,15 +28,7 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_named_and_a_far_one_is_not() {
-        let known = [
-            "suspend",
-            "retries",
-            "retryBackoff",
-            "removal",
-            "task",
-            "triggers",
-            "historyLimit",
-        ];
+        let known = ["suspend", "retries", "retryBackoff", "removal", "task", "triggers", "historyLimit"];
         for (name, meant) in [
             ("suspended", Some("suspend")),
             ("retrys", Some("retries")),

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{child, item, nearest::nearest};
 
+const WRONG_TIME: &str = "must be of type date-time, such as 2026-01-02T03:04:05Z";
+
 /// Something wrong at a path of the object.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Finding {
@@ -30,11 +32,7 @@ pub(super) enum Class {
 
 impl Finding {
     pub(super) fn new(path: impl Into<String>, class: Class, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            message: message.into(),
-            class,
-        }
+        Self { path: path.into(), message: message.into(), class }
     }
 }
 
@@ -111,15 +109,14 @@ pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Ve
     if let Some(wanted) = schema["type"].as_str()
         && !is_of_type(wanted, value)
     {
-        let quote = if wanted == "string" && !value.is_array() && !value.is_object() {
-            ": put it in quotes"
-        } else {
-            ""
+        let found = type_of(value);
+        let message = match value {
+            Value::Number(_) if schema["format"] == "date-time" => format!("{WRONG_TIME}, not {found}"),
+            Value::Array(_) | Value::Object(_) => format!("must be of type {wanted}, not {found}"),
+            _ if wanted == "string" => format!("must be of type string, not {found}: put it in quotes"),
+            _ => format!("must be of type {wanted}, not {found}"),
         };
-        say(
-            Class::Blocking,
-            format!("must be of type {wanted}, not {}{quote}", type_of(value)),
-        );
+        say(Class::Blocking, message);
     }
     if let Some(allowed) = schema["enum"].as_array()
         && !allowed.contains(value)
@@ -134,10 +131,7 @@ pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Ve
             if let Some(most) = schema["maxItems"].as_u64()
                 && items.len() as u64 > most
             {
-                say(
-                    Class::Blocking,
-                    format!("too many: must have at most {most} items"),
-                );
+                say(Class::Blocking, format!("too many: must have at most {most} items"));
             }
             if let Some(schema) = schema.get("items") {
                 for (number, value) in items.iter().enumerate() {
@@ -170,18 +164,12 @@ fn judge_number(schema: &Value, number: f64, say: &mut impl FnMut(Class, String)
     if let Some(least) = bound("minimum")
         && number < least
     {
-        say(
-            Class::Invalid,
-            format!("should be greater than or equal to {least}, not {number}"),
-        );
+        say(Class::Invalid, format!("should be greater than or equal to {least}, not {number}"));
     }
     if let Some(most) = bound("maximum")
         && number > most
     {
-        say(
-            Class::Invalid,
-            format!("should be less than or equal to {most}, not {number}"),
-        );
+        say(Class::Invalid, format!("should be less than or equal to {most}, not {number}"));
     }
 }
 
@@ -189,14 +177,10 @@ fn judge_number(schema: &Value, number: f64, say: &mut impl FnMut(Class, String)
 fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     let length = text.chars().count() as u64;
     let is_time = schema["format"] == "date-time";
-    let wrong_time = "must be of type date-time, such as 2026-01-02T03:04:05Z";
     if let Some(most) = schema["maxLength"].as_u64()
         && length > most
     {
-        say(
-            Class::Blocking,
-            format!("too long: may not be more than {most} characters, and has {length}"),
-        );
+        say(Class::Blocking, format!("too long: may not be more than {most} characters, and has {length}"));
     } else if let Some(least) = schema["minLength"].as_u64()
         && length < least
     {
@@ -204,15 +188,11 @@ fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     } else if let Some(pattern) = schema["pattern"].as_str()
         && !matches(pattern, text)
     {
-        let message = if is_time {
-            wrong_time.to_owned()
-        } else {
-            format!("should match '{pattern}'")
-        };
+        let message = if is_time { WRONG_TIME.to_owned() } else { format!("should match '{pattern}'") };
         say(Class::Pattern, message);
     }
     if is_time && !is_date_time(text) {
-        say(Class::Blocking, wrong_time.to_owned());
+        say(Class::Blocking, WRONG_TIME.to_owned());
     }
 }
 
@@ -254,13 +234,9 @@ fn list<'a, T: ToString + 'a>(values: impl IntoIterator<Item = &'a T>) -> String
 /// A date that exists, and a time of day with an offset, as loosely as the API server reads them.
 fn is_date_time(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let Some((date, rest)) = lower.split_once('t') else {
-        return false;
-    };
+    let Some((date, rest)) = lower.split_once('t') else { return false };
     let time = rest.split('t').next().unwrap_or_default();
-    let Some(parts) = parts_of_time(time) else {
-        return false;
-    };
+    let Some(parts) = parts_of_time(time) else { return false };
     is_date(date) && parts[0] <= 23 && parts[1] <= 59 && parts[2] <= 59
 }
 
@@ -269,8 +245,7 @@ fn is_date(text: &str) -> bool {
 }
 
 fn parts_of_time(text: &str) -> Option<[u8; 3]> {
-    let pattern =
-        Regex::new("^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$").ok()?;
+    let pattern = Regex::new("^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$").ok()?;
     let found = pattern.captures(text)?;
     let part = |number: usize| found[number].parse().ok();
     Some([part(1)?, part(2)?, part(3)?])

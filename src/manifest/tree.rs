@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::Value;
 
@@ -140,7 +141,10 @@ fn steps(path: &str) -> Vec<&str> {
 
 /// The documents of a text; one of comments alone is none.
 pub(super) fn read(text: &str) -> Vec<Document> {
-    let mut options = granit_parser::options! { emit_unresolved_aliases: true };
+    let mut options = granit_parser::options! {
+        emit_unresolved_aliases: true,
+        block_scalar_eof_without_line_feed: true,
+    };
     options.set_emit_comments(false);
     let mut parser = Parser::new_from_str_with_options(text, options);
     let mut documents = Vec::new();
@@ -162,11 +166,7 @@ pub(super) fn read(text: &str) -> Vec<Document> {
             Some(Err(error)) => {
                 let column = error.marker().col() + 1;
                 let line = error.marker().line();
-                let message = format!(
-                    "failed to read as YAML: {} (column {column}){}",
-                    error.info(),
-                    remedy(text, line)
-                );
+                let message = format!("failed to read as YAML: {} (column {column}){}", error.info(), remedy(text, line));
                 documents.extend(std::mem::take(&mut builder).broken(line, message));
                 if !parser.proceed_next_document().unwrap_or(false) {
                     break;
@@ -224,26 +224,17 @@ impl Builder {
                     self.open_key(&text, is_plain, tag.as_deref(), line);
                 } else {
                     let value = self.scalar(&text, is_plain, tag.as_deref(), line);
-                    let node = Node {
-                        line,
-                        content: Content::Scalar(value),
-                    };
+                    let node = Node { line, content: Content::Scalar(value) };
                     self.close(node, anchor);
                 }
                 self.count(1)
             }
-            Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_tag(tag.as_deref(), "seq", line);
+            Event::SequenceStart(_, anchor, _) => {
                 self.open(Open::List(Vec::new()), line, anchor);
                 self.count(1)
             }
-            Event::MappingStart(_, anchor, tag) => {
-                self.refuse_tag(tag.as_deref(), "map", line);
-                let open = Open::Map {
-                    entries: Vec::new(),
-                    merged: Vec::new(),
-                    key: None,
-                };
+            Event::MappingStart(_, anchor, _) => {
+                let open = Open::Map { entries: Vec::new(), merged: Vec::new(), key: None };
                 self.open(open, line, anchor);
                 self.count(1)
             }
@@ -256,10 +247,7 @@ impl Builder {
                 if frame.is_key {
                     self.bad_key(frame.line);
                 } else {
-                    let node = Node {
-                        line: frame.line,
-                        content,
-                    };
+                    let node = Node { line: frame.line, content };
                     self.close(node, frame.anchor);
                 }
                 Some(())
@@ -276,10 +264,7 @@ impl Builder {
                 Some(())
             }
             Event::UnresolvedAlias(name) => {
-                self.flaw(
-                    line,
-                    &format!("the alias *{name} names no anchor of this document"),
-                );
+                self.flaw(line, &format!("the alias *{name} names no anchor of this document"));
                 self.take_alias(null(line), line);
                 Some(())
             }
@@ -293,23 +278,12 @@ impl Builder {
     }
 
     fn awaits_key(&self) -> bool {
-        matches!(
-            self.frames.last(),
-            Some(Frame {
-                open: Open::Map { key: None, .. },
-                ..
-            })
-        )
+        matches!(self.frames.last(), Some(Frame { open: Open::Map { key: None, .. }, .. }))
     }
 
     fn open(&mut self, open: Open, line: usize, anchor: usize) {
         let is_key = self.awaits_key();
-        self.frames.push(Frame {
-            open,
-            line,
-            anchor,
-            is_key,
-        });
+        self.frames.push(Frame { open, line, anchor, is_key });
     }
 
     fn take_alias(&mut self, node: Node, line: usize) {
@@ -317,49 +291,29 @@ impl Builder {
             return self.close(node, 0);
         }
         match node.content {
-            Content::Scalar(Value::String(text)) => self.set_key(Key {
-                line,
-                text: Some(text),
-                is_merge: false,
-            }),
+            Content::Scalar(Value::String(text)) => self.set_key(Key { line, text: Some(text), is_merge: false }),
             _ => self.bad_key(line),
         }
     }
 
     fn open_key(&mut self, text: &str, is_plain: bool, tag: Option<&Tag>, line: usize) {
         let is_text = !is_plain || tag.is_some();
-        let name = if is_text {
-            Some(text.to_owned())
-        } else {
-            scalar::key(text)
-        };
+        let name = if is_text { Some(text.to_owned()) } else { scalar::key(text) };
         if name.is_none() {
             return self.bad_key(line);
         }
         let is_merge = !is_text && text == "<<";
-        self.set_key(Key {
-            line,
-            text: name,
-            is_merge,
-        });
+        self.set_key(Key { line, text: name, is_merge });
     }
 
     /// The value that follows is read and dropped.
     fn bad_key(&mut self, line: usize) {
         self.flaw(line, "a key must be a text");
-        self.set_key(Key {
-            line,
-            text: None,
-            is_merge: false,
-        });
+        self.set_key(Key { line, text: None, is_merge: false });
     }
 
     fn set_key(&mut self, next: Key) {
-        if let Some(Frame {
-            open: Open::Map { key, .. },
-            ..
-        }) = self.frames.last_mut()
-        {
+        if let Some(Frame { open: Open::Map { key, .. }, .. }) = self.frames.last_mut() {
             *key = Some(next);
         }
     }
@@ -374,11 +328,7 @@ impl Builder {
             Some(Open::List(items)) => items.push(node),
             Some(Open::Map { entries, merged, key }) => match key.take() {
                 Some(Key { is_merge: true, .. }) => merged.push(node),
-                Some(Key {
-                    line,
-                    text: Some(key),
-                    ..
-                }) => {
+                Some(Key { line, text: Some(key), .. }) => {
                     if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                         let message = format!("stands twice, first in line {}: keep one", first.line);
                         let field = self.path_of(&key);
@@ -412,25 +362,21 @@ impl Builder {
         entries
     }
 
+    /// A scalar with a tag that nobody knows is text; tags of lists and maps are read past.
     fn scalar(&mut self, text: &str, is_plain: bool, tag: Option<&Tag>, line: usize) -> Value {
-        let wanted = match tag {
-            None if !is_plain => return text.into(),
-            None => None,
-            Some(tag) if tag.original() == "!" => return text.into(),
-            Some(tag) => match tag.core_suffix() {
-                Some("str") => return text.into(),
-                Some(suffix @ ("int" | "float" | "bool" | "null" | "timestamp")) => Some(suffix.to_owned()),
-                _ => {
-                    self.refuse_tag(Some(tag), "str", line);
-                    return text.into();
-                }
-            },
-        };
+        let known = tag.and_then(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:"));
+        let known = known.as_deref();
+        match (tag, known) {
+            (None, _) if !is_plain => return text.into(),
+            (None, _) | (_, Some("int" | "float" | "bool" | "null" | "timestamp")) => {}
+            (_, Some("binary")) => return self.binary(text, line),
+            _ => return text.into(),
+        }
         let Some(value) = scalar::resolve(text) else {
             self.flaw(line, "is no number that JSON has");
             return Value::Null;
         };
-        let fits = match wanted.as_deref() {
+        let fits = match known {
             Some("int") => value.is_i64() || value.is_u64(),
             Some("float") => value.is_number(),
             Some("bool") => value.is_boolean(),
@@ -438,33 +384,23 @@ impl Builder {
             _ => true,
         };
         if !fits {
-            self.flaw(line, &format!("is no !!{}", wanted.unwrap_or_default()));
+            self.flaw(line, &format!("is no !!{}", known.unwrap_or_default()));
         }
         value
     }
 
-    fn refuse_tag(&mut self, tag: Option<&Tag>, known: &str, line: usize) {
-        if let Some(tag) = tag
-            && tag.original() != "!"
-            && tag.core_suffix() != Some(known)
-        {
-            self.flaw(
-                line,
-                &format!(
-                    "the tag {} means nothing in a manifest: take it away",
-                    tag.original()
-                ),
-            );
-        }
+    fn binary(&mut self, text: &str, line: usize) -> Value {
+        let text: String = text.split_whitespace().collect();
+        let bytes = BASE64_STANDARD.decode(text).unwrap_or_else(|_| {
+            self.flaw(line, "is no base64, as its tag says it is");
+            Vec::new()
+        });
+        String::from_utf8_lossy(&bytes).into_owned().into()
     }
 
     fn flaw(&mut self, line: usize, message: &str) {
         let field = self.path_of("");
-        self.flaws.push(Flaw {
-            line,
-            field,
-            message: message.to_owned(),
-        });
+        self.flaws.push(Flaw { line, field, message: message.to_owned() });
     }
 
     /// The path of what is being read, with a last name.
@@ -473,45 +409,22 @@ impl Builder {
         for frame in &self.frames {
             match &frame.open {
                 Open::List(items) => path = super::item(&path, items.len()),
-                Open::Map {
-                    key: Some(Key { text: Some(key), .. }),
-                    ..
-                } => path = super::child(&path, key),
+                Open::Map { key: Some(Key { text: Some(key), .. }), .. } => path = super::child(&path, key),
                 Open::Map { .. } => {}
             }
         }
-        if last.is_empty() {
-            path
-        } else {
-            super::child(&path, last)
-        }
+        if last.is_empty() { path } else { super::child(&path, last) }
     }
 
     fn finish(self) -> Option<Document> {
-        let is_empty = matches!(
-            &self.root,
-            None | Some(Node {
-                content: Content::Scalar(Value::Null),
-                ..
-            })
-        );
-        (!is_empty || !self.flaws.is_empty()).then_some(Document {
-            root: self.root,
-            flaws: self.flaws,
-        })
+        let is_empty = matches!(&self.root, None | Some(Node { content: Content::Scalar(Value::Null), .. }));
+        (!is_empty || !self.flaws.is_empty()).then_some(Document { root: self.root, flaws: self.flaws })
     }
 
     fn broken(mut self, line: usize, message: String) -> Option<Document> {
         // Other flaws of a document that cannot be read may be its consequences.
-        self.flaws = vec![Flaw {
-            line,
-            field: String::new(),
-            message,
-        }];
-        Some(Document {
-            root: None,
-            flaws: self.flaws,
-        })
+        self.flaws = vec![Flaw { line, field: String::new(), message }];
+        Some(Document { root: None, flaws: self.flaws })
     }
 }
 
@@ -523,8 +436,5 @@ fn remedy(text: &str, line: usize) -> &'static str {
 }
 
 fn null(line: usize) -> Node {
-    Node {
-        line,
-        content: Content::Scalar(Value::Null),
-    }
+    Node { line, content: Content::Scalar(Value::Null) }
 }

@@ -9,6 +9,7 @@
 
 #[path = "../fuzz/oracles/mod.rs"]
 mod oracles;
+mod manifests;
 mod seed;
 
 use proptest::prelude::*;
