@@ -29,6 +29,7 @@ pub(super) fn standard_error() -> Screen {
     Screen {
         width: terminal.is_term().then(|| usize::from(terminal.size().1)),
         colours: console::colors_enabled_stderr(),
+        ..Screen::stdout()
     }
 }
 

@@ -13,6 +13,8 @@ mod wait;
 mod watch;
 mod words;
 
+pub(super) use status::screen_of;
+
 use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig},
