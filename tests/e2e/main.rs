@@ -21,6 +21,7 @@ mod install;
 mod lab;
 mod leadership;
 mod metrics;
+mod pictures;
 mod proxy;
 mod pulls;
 mod quiet;

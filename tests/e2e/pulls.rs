@@ -101,7 +101,7 @@ fn versions(count: i64) -> Vec<VersionSpec> {
 }
 
 /// A NAS whose newest results are two days old.
-async fn office() -> Simulator {
+pub async fn office() -> Simulator {
     let now = jiff::Timestamp::now().as_second();
     let task = |name: &str, count: i64| TaskSpec {
         name: Some(name.to_owned()),
@@ -127,7 +127,7 @@ async fn office() -> Simulator {
 }
 
 /// The repository after a pull request: the base with the files it changes.
-fn checkout(pull: &str, nas: &Simulator) -> tempfile::TempDir {
+pub fn checkout(pull: &str, nas: &Simulator) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("backups");
     fs::create_dir(&folder).unwrap();
@@ -175,7 +175,7 @@ async fn run(place: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> 
     }
 }
 
-fn account(nas: &Simulator) -> [(&str, &str); 3] {
+pub fn account(nas: &Simulator) -> [(&str, &str); 3] {
     [
         ("ABB_NAS_URL", nas.url()),
         ("ABB_NAS_USERNAME", nas.username()),
