@@ -416,7 +416,7 @@ async fn without_an_operator_that_is_said_and_a_lost_token_ends_the_wait() {
     let nas = crate::lab::nas(Scenario::seed(), 300.0).await;
     namespace.apply(&secret(nas.password())).await.ok();
     namespace.apply(&server(&nas, "")).await.ok();
-    for name in ["laptop", "replaced", "deleted"] {
+    for name in ["laptop", "replaced", "deleted", "held"] {
         namespace.apply(&task(name, crate::lab::TASK, "")).await.ok();
     }
     let asked = async |name: &str| {
@@ -431,6 +431,7 @@ async fn without_an_operator_that_is_said_and_a_lost_token_ends_the_wait() {
     let silent = abb(&namespace, &["backup", "laptop", "--wait", "--timeout", "32s"]);
     let replaced = abb(&namespace, &["backup", "replaced", "--wait", "--token", "mine"]);
     let deleted = abb(&namespace, &["backup", "deleted", "--wait"]);
+    let held = abb(&namespace, &["backup", "held", "--wait"]);
     let others = async {
         asked("replaced").await;
         let output = ended_with(
@@ -446,8 +447,16 @@ async fn without_an_operator_that_is_said_and_a_lost_token_ends_the_wait() {
         );
         asked("deleted").await;
         namespace.kubectl(&["delete", "bt", "deleted"]).await.ok();
+        asked("held").await;
+        abb(&namespace, &["suspend", "held"]).await.ok();
     };
-    let (silent, replaced, deleted, ()) = tokio::join!(silent, replaced, deleted, others);
+    let (silent, replaced, deleted, held, ()) = tokio::join!(silent, replaced, deleted, held, others);
+    let held = ended_with(held, 1);
+    assert!(
+        held.stdout.contains("held   Suspended ") && held.stdout.contains("kubectl abb resume held"),
+        "{}",
+        held.stdout
+    );
     let silent = ended_with(silent, 1);
     assert!(
         silent
