@@ -141,6 +141,11 @@ impl Terminal {
         self.master.resize(size).unwrap();
     }
 
+    /// Whether the program draws on the other page of the terminal.
+    pub fn is_aside(&self) -> bool {
+        self.screen.lock().unwrap().screen().alternate_screen()
+    }
+
     /// Whether the cursor can be seen.
     pub fn shows_cursor(&self) -> bool {
         !self.screen.lock().unwrap().screen().hide_cursor()

@@ -1,10 +1,10 @@
 //! What a person reads where there is nothing to show, or where what is asked for does not work: what, where, remedy; and
 //! what programs read.
 
-use abb_operator::simulator::{Control, Fault, FaultKind, Scenario};
+use abb_operator::simulator::{Control, Fault, FaultKind, PackageState, Scenario};
 use serde_json::{Value, json};
 
-use super::picture::{compare, plugin, print_in, settled, terminal};
+use super::picture::{compare, plugin, print_in, terminal};
 use crate::{
     harness::{Namespace, cluster, eventually, own_cluster},
     lab::{Lab, TASK, server_at, task},
@@ -206,35 +206,38 @@ async fn a_terminal_of_ascii_gets_ascii() {
 
 #[tokio::test]
 async fn a_list_in_part_and_a_queue_that_is_kept_from_the_account_are_said() {
-    let lab = Lab::with(
-        "part",
-        Scenario {
-            generate_tasks: 3,
-            ..Scenario::seed()
-        },
-        300.0,
-    )
-    .await;
+    let scenario = Scenario {
+        tasks: Vec::new(),
+        generate_tasks: 3,
+        ..Scenario::seed()
+    };
+    let lab = Lab::with("part", scenario, 300.0).await;
     lab.server_reason("Connected").await;
-    let whole = print_in(&lab.namespace, &["tasks", "nas"], 80).await;
-    assert!(
-        !whole.contains("warn") && whole.contains("4 tasks on \"nas\": 0 managed, 4 not"),
-        "{}",
-        settled(&whole)
-    );
-    for (api, kind) in [
-        ("SYNO.ActiveBackup.Overview", FaultKind::ErrorCode { code: 105 }),
-        ("SYNO.ActiveBackup.Task", FaultKind::ShortPage { rows: 2 }),
-    ] {
-        let for_ever = Fault {
+    let break_for_good = |api: &str, kind| {
+        let fault = Fault {
             api: Some(api.to_owned()),
             times: 0,
             ..Fault::new(kind)
         };
-        lab.nas.control(Control::AddFault(for_ever)).unwrap();
-    }
+        lab.nas.control(Control::AddFault(fault)).unwrap();
+    };
+    break_for_good("SYNO.ActiveBackup.Overview", FaultKind::ErrorCode { code: 105 });
+    compare(
+        "tasks-without-queue",
+        &print_in(&lab.namespace, &["tasks", "nas"], 80).await,
+    );
+    break_for_good("SYNO.ActiveBackup.Task", FaultKind::ShortPage { rows: 0 });
     compare(
         "tasks-in-part",
         &print_in(&lab.namespace, &["tasks", "nas"], 80).await,
+    );
+    let stopped = Control::Package {
+        state: PackageState::Stopped,
+    };
+    lab.nas.control(stopped).unwrap();
+    let (code, err) = failure(&lab.namespace, &["tasks", "nas"]).await;
+    assert!(
+        code == 1 && err.contains("error 102") && err.contains("Package Center"),
+        "{err}"
     );
 }

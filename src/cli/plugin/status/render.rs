@@ -108,18 +108,17 @@ fn lines(
     screen: Screen,
 ) -> String {
     let mut said: BTreeMap<(u8, u8, usize), (&Verdict, Vec<&Key>, &str)> = BTreeMap::new();
-    let mut places: Vec<(&Verdict, bool)> = Vec::new();
+    let mut places: Vec<(&Verdict, &str, bool)> = Vec::new();
     let of_servers = servers.iter().map(|row| (&row.verdict, row.key, true));
     let of_tasks = tasks.iter().map(|row| (&row.verdict, row.key, false));
     for (verdict, key, is_server) in of_servers.chain(of_tasks) {
         if verdict.is_plain() {
             continue;
         }
-        let known = places
-            .iter()
-            .position(|(other, of_server)| *of_server == is_server && says_the_same(other, verdict));
+        let place = (verdict, key.0.as_str(), is_server);
+        let known = places.iter().position(|said| *said == place);
         let place = known.unwrap_or_else(|| {
-            places.push((verdict, is_server));
+            places.push(place);
             places.len() - 1
         });
         let rank = (urgency(verdict.health), u8::from(!is_server), place);
@@ -141,19 +140,13 @@ fn lines(
         );
         text.push_str(&screen.paragraph(tone, mark, &line));
         // Tasks of a server that is out of reach wait for what is said of the server.
-        let is_known = matches!(verdict.remedy, Remedy::Doctor(_)) && !advised.insert(&verdict.remedy);
+        let is_known =
+            matches!(verdict.remedy, Remedy::Doctor(_)) && !advised.insert((&keys[0].0, &verdict.remedy));
         if let Some(remedy) = remedy(&verdict.remedy, keys, what, look).filter(|_| !is_known) {
             text.push_str(&screen.paragraph(Tone::Faint, "", &remedy));
         }
     }
     text
-}
-
-fn says_the_same(one: &Verdict, other: &Verdict) -> bool {
-    one.health == other.health
-        && one.reason == other.reason
-        && one.message == other.message
-        && one.remedy == other.remedy
 }
 
 /// What has to be seen first.
