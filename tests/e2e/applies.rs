@@ -6,7 +6,7 @@ use abb_operator::simulator::{Control, Fault, FaultKind, Options, Scenario, Simu
 use tokio::process::{Child, Command};
 
 use crate::{
-    harness::{Terminal, eventually},
+    harness::{Terminal, eventually, snapshot},
     lab::{TASK, nas, server, server_at, task},
     proxy::{Proxy, Verdict},
 };
@@ -81,6 +81,41 @@ impl Repository {
     fn path(&self) -> &Path {
         self.place.path()
     }
+}
+
+#[tokio::test]
+async fn the_bars_and_the_table_of_an_apply() {
+    let at = |width: u16| async move {
+        let nas = nas(Scenario::seed(), 100.0).await;
+        let repository = Repository::new(&nas, nas.url());
+        repository.write("nas.yaml", &server(&nas, ""));
+        repository.write(
+            "laptop.yaml",
+            &task("laptop", TASK, "triggers: {request: \"2026-01-01T00:00:00Z\"}"),
+        );
+        repository.write("gone.yaml", &task("gone", "Moved-Away", ""));
+        let environment: Vec<(&str, &str)> = repository
+            .environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let mut terminal =
+            crate::pulls::terminal(repository.path(), "apply -f . --wait", &environment, (width, 40));
+        let moving = terminal.until("the bar moves", |screen| {
+            screen.contains("laptop") && screen.contains(" %") && screen.contains("MiB")
+        });
+        let moving = moving.await;
+        assert!(
+            moving
+                .lines()
+                .all(|line| console::measure_text_width(line) <= usize::from(width)),
+            "{moving}"
+        );
+        let (code, screen) = terminal.ended().await;
+        assert_eq!(code, 1, "one of them is in trouble: {screen}");
+        snapshot::compare(&format!("apply-{width}"), &screen);
+    };
+    futures::future::join(at(80), at(140)).await;
 }
 
 fn effects(nas: &Simulator, kind: &str) -> usize {

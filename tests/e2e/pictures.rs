@@ -67,6 +67,22 @@ async fn of_the_demo() {
     compare("demo", "cargo run --release -- demo", &terminal);
 }
 
+#[tokio::test]
+async fn the_demo_fits_narrow_and_wide_terminals() {
+    let at = |width: u16| async move {
+        let program = env!("CARGO_BIN_EXE_abb-operator");
+        let mut terminal = Terminal::start(program, &["demo"], &[UTF_8], (width, 40));
+        let (code, screen) = terminal.ended().await;
+        assert_eq!(code, 0, "{screen}");
+        let port = regex::Regex::new(r"127\.0\.0\.1:\d+").unwrap();
+        snapshot::compare(
+            &format!("demo-{width}"),
+            &port.replace_all(&screen, "127.0.0.1:PORT"),
+        );
+    };
+    futures::future::join(at(80), at(140)).await;
+}
+
 fn result(status: i64, hours: i64, bytes: i64) -> ResultSpec {
     let ended = Timestamp::now() - SignedDuration::from_hours(hours);
     ResultSpec {
@@ -142,14 +158,8 @@ async fn of_the_status() {
 async fn of_a_plan_that_destroys() {
     let nas = crate::pulls::office().await;
     let place = crate::pulls::checkout("removal-now", &nas);
-    let mut environment = crate::pulls::account(&nas).to_vec();
-    environment.push(UTF_8);
-    let script = format!(
-        "cd {:?} && exec {:?} plan -f backups",
-        place.path(),
-        env!("CARGO_BIN_EXE_abb-operator")
-    );
-    let mut terminal = Terminal::start("sh", &["-c", &script], &environment, SIZE);
+    let environment = crate::pulls::account(&nas);
+    let mut terminal = crate::pulls::terminal(place.path(), "plan -f backups", &environment, SIZE);
     let (code, screen) = terminal.ended().await;
     assert_eq!(code, 2, "{screen}");
     compare("plan", "abb-operator plan -f backups/", &terminal);

@@ -12,7 +12,7 @@ use abb_operator::simulator::{ResultSpec, Scenario, Simulator, TaskSpec, Version
 use tokio::process::Command;
 
 use crate::{
-    harness::{Namespace, Terminal, cluster, eventually},
+    harness::{Namespace, Terminal, cluster, eventually, snapshot},
     lab::{condition, nas, secret},
 };
 
@@ -330,30 +330,57 @@ async fn settled(namespace: &Namespace) {
     .await;
 }
 
+/// Starts a command in a terminal, in a repository.
+pub fn terminal(place: &Path, arguments: &str, environment: &[(&str, &str)], size: (u16, u16)) -> Terminal {
+    let script = format!("cd {place:?} && exec {OPERATOR:?} {arguments}");
+    let mut environment = environment.to_vec();
+    environment.push(("LANG", "C.UTF-8"));
+    Terminal::start("sh", &["-c", &script], &environment, size)
+}
+
 #[tokio::test]
 async fn a_removal_is_red_at_a_terminal_and_colourless_elsewhere() {
     let nas = office().await;
     let place = checkout("removal-now", &nas);
-    let folder = place.path().join("backups").display().to_string();
-    let state = place.path().join("state").display().to_string();
-    let arguments = ["plan", "-f", &folder, "--state", &state];
-    for (more, red) in [(None, true), (Some(("NO_COLOR", "1")), false)] {
+    for (width, more, red) in [
+        (80, None, true),
+        (140, None, true),
+        (80, Some(("NO_COLOR", "1")), false),
+    ] {
         let mut environment = account(&nas).to_vec();
         environment.extend(more);
-        let mut terminal = Terminal::start(OPERATOR, &arguments, &environment, (80, 40));
+        let mut terminal = terminal(place.path(), "plan -f backups", &environment, (width, 40));
         let (code, screen) = terminal.ended().await;
         assert_eq!(code, 2, "{screen}");
-        assert!(screen.contains("destroys 3 versions"), "{screen}");
+        snapshot::compare(&format!("plan-{width}"), &screen);
         let written = terminal.written();
         let line = written
             .lines()
             .find(|line| line.contains("REMOVE laptop: destroys"))
             .unwrap();
         assert_eq!(line.contains("\u{1b}[31m"), red, "{line:?}");
+        let widest = screen.lines().map(console::measure_text_width).max().unwrap();
+        assert!(widest <= usize::from(width), "{screen}");
     }
-    let piped = run(place.path(), &arguments, &account(&nas)).await;
+    let piped = run(place.path(), &["plan", "-f", "backups"], &account(&nas)).await;
     assert!(!piped.out.contains('\u{1b}'), "{}", piped.out);
-    assert!(piped.out.contains("Nothing was sent."), "{}", piped.out);
+    snapshot::compare("plan-piped", &piped.out);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_manifests_is_said_in_one_style() {
+    let nas = office().await;
+    let place = checkout("wrong-field", &nas);
+    for name in ["wrong-cron", "wrong-removal", "wrong-yaml"] {
+        let wrong = Path::new(PULLS).join(name).join("laptop.yaml");
+        fs::copy(wrong, place.path().join(format!("backups/{name}.yaml"))).unwrap();
+    }
+    for width in [80, 140] {
+        let mut terminal = terminal(place.path(), "plan -f backups --offline", &[], (width, 40));
+        let (code, screen) = terminal.ended().await;
+        assert_eq!(code, 3, "{screen}");
+        snapshot::compare(&format!("plan-faults-{width}"), &screen);
+    }
 }
 
 /// The steps of the workflow in the documentation, with everything real but the forge's own command line.
