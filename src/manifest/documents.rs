@@ -6,18 +6,17 @@ use std::{
     sync::Arc,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
-    Fault, Located, Manifests, Place, child,
+    Fault, Located, Manifests, Place, data,
     files::Text,
     item,
     kinds::{Kind, kinds},
     nearest::nearest,
-    schema::{self, Class, Finding},
-    tree::{self, Content, Document, Node},
+    tree::{Content, Entry, Node},
+    yaml::{self, Document},
 };
 use crate::api::GROUP;
 
@@ -43,13 +42,21 @@ impl<'a> Reading<'a> {
 
     /// Takes a text's documents.
     pub(super) fn take(&mut self, text: &Text) {
-        for document in tree::read(&text.text) {
+        for document in yaml::read(&text.content) {
             let Document { root, flaws } = document;
             let object = root.as_ref().map(label).unwrap_or_default();
             for flaw in flaws {
-                let place = Place { file: text.file.clone(), line: flaw.line };
+                let place = Place {
+                    file: text.file.clone(),
+                    line: flaw.line,
+                };
                 let (object, field) = (object.clone(), flaw.field);
-                self.faults.push(Fault { place, object, field, message: flaw.message });
+                self.faults.push(Fault {
+                    place,
+                    object,
+                    field,
+                    message: flaw.message,
+                });
             }
             if let Some(root) = root {
                 self.document(text, root);
@@ -58,7 +65,10 @@ impl<'a> Reading<'a> {
     }
 
     fn document(&mut self, text: &Text, root: Node) {
-        let (version, kind) = (root.text("apiVersion").unwrap_or(""), root.text("kind").unwrap_or(""));
+        let (version, kind) = (
+            root.text("apiVersion").unwrap_or(""),
+            root.text("kind").unwrap_or(""),
+        );
         match root.field("items").map(|items| &items.content) {
             Some(Content::List(items)) if is_list(version, kind) => {
                 let item_kind = kind.strip_suffix("List").unwrap_or_default();
@@ -78,20 +88,41 @@ impl<'a> Reading<'a> {
             Content::Map(entries) => {
                 if !says_kind && !kind.is_empty() {
                     for (key, value) in [("kind", kind), ("apiVersion", version)] {
-                        let value = Node { line: node.line, content: Content::Scalar(value.into()) };
-                        entries.push(tree::Entry { key: key.to_owned(), line: node.line, node: value });
+                        let value = Node {
+                            line: node.line,
+                            content: Content::Scalar(value.into()),
+                        };
+                        entries.push(Entry {
+                            key: key.to_owned(),
+                            line: node.line,
+                            node: value,
+                        });
                     }
                 }
                 self.document(text, node);
             }
-            _ => self.fault(text, &node, "", &item("items", number), "must be an object".to_owned()),
+            _ => self.fault(
+                text,
+                &node,
+                "",
+                &item("items", number),
+                "must be an object".to_owned(),
+            ),
         }
     }
 
     fn fault(&mut self, text: &Text, node: &Node, field: &str, shown: &str, message: String) {
-        let place = Place { file: text.file.clone(), line: node.line_of(field) };
+        let place = Place {
+            file: text.file.clone(),
+            line: node.line_of(field),
+        };
         let object = label(node);
-        self.faults.push(Fault { place, object, field: shown.to_owned(), message });
+        self.faults.push(Fault {
+            place,
+            object,
+            field: shown.to_owned(),
+            message,
+        });
     }
 
     fn object(&mut self, text: &Text, node: Node) {
@@ -107,7 +138,11 @@ impl<'a> Reading<'a> {
             }
             return;
         }
-        if let Some(kind) = self.kinds.iter().find(|kind| kind.api_version == version && kind.name == name) {
+        if let Some(kind) = self
+            .kinds
+            .iter()
+            .find(|kind| kind.api_version == version && kind.name == name)
+        {
             let located = judged(kind, text, node, self.default_namespace);
             self.keep(&version, &name, located);
         } else if group == GROUP {
@@ -142,7 +177,10 @@ impl<'a> Reading<'a> {
             };
             return ("kind", format!("unknown kind {name:?}: {remedy}"));
         }
-        ("apiVersion", format!("unknown version {version:?}: there is {}", self.known()))
+        (
+            "apiVersion",
+            format!("unknown version {version:?}: there is {}", self.known()),
+        )
     }
 
     /// Keeps what is right and new.
@@ -152,7 +190,10 @@ impl<'a> Reading<'a> {
         let identity = (name.to_owned(), part("namespace"), part("name"));
         if !identity.2.is_empty() {
             if let Some(first) = self.seen.get(&identity) {
-                let message = format!("is declared twice in the namespace {:?}, first at {first}: keep one", identity.1);
+                let message = format!(
+                    "is declared twice in the namespace {:?}, first at {first}: keep one",
+                    identity.1
+                );
                 self.faults.push(located.fault("metadata.name", message));
             } else {
                 self.seen.insert(identity, located.place.clone());
@@ -161,7 +202,13 @@ impl<'a> Reading<'a> {
         if !faults.is_empty() {
             return self.faults.extend(faults);
         }
-        let Manifests { servers, tasks, secrets, config_maps, others: _ } = &mut self.manifests;
+        let Manifests {
+            servers,
+            tasks,
+            secrets,
+            config_maps,
+            others: _,
+        } = &mut self.manifests;
         let kept = match (version, name) {
             ("v1", "Secret") => put(located, secrets),
             ("v1", "ConfigMap") => put(located, config_maps),
@@ -180,7 +227,7 @@ fn is_list(version: &str, kind: &str) -> bool {
 fn label(node: &Node) -> String {
     let kind = node.text("kind").unwrap_or("");
     match node.field("metadata").and_then(|metadata| metadata.text("name")) {
-        Some(name) if !kind.is_empty() => format!("{kind} {name:?}"),
+        Some(name) if !kind.is_empty() && !name.is_empty() => format!("{kind} {name:?}"),
         _ => kind.to_owned(),
     }
 }
@@ -189,57 +236,30 @@ fn judged(kind: &Kind, text: &Text, node: Node, default_namespace: &str) -> (Loc
     let mut object = node.value();
     let mut findings = kind.judge(&mut object, default_namespace);
     match kind.name.as_str() {
-        "Secret" => {
-            judge_data(&object, "data", true, &mut findings);
-            judge_data(&object, "stringData", false, &mut findings);
-            merge_string_data(&mut object);
-        }
-        "ConfigMap" => {
-            judge_data(&object, "data", false, &mut findings);
-            judge_data(&object, "binaryData", true, &mut findings);
-        }
+        "Secret" => data::judge_secret(&mut object, &mut findings),
+        "ConfigMap" => data::judge_config_map(&mut object, &mut findings),
         _ => {}
     }
-    let place = Place { file: text.file.clone(), line: node.line };
+    let place = Place {
+        file: text.file.clone(),
+        line: node.line,
+    };
     let label = label(&node);
     let value = Arc::new(object.clone());
-    let located = Located { object, place, label, tree: Arc::new(node), value };
-    let mut faults: Vec<Fault> =
-        findings.into_iter().map(|finding| located.fault(&finding.path, finding.message)).collect();
+    let located = Located {
+        object,
+        place,
+        label,
+        tree: Arc::new(node),
+        value,
+    };
+    let mut faults: Vec<Fault> = findings
+        .into_iter()
+        .map(|finding| located.fault(&finding.path, finding.message))
+        .collect();
     let mut said = HashSet::new();
     faults.retain(|fault| said.insert((fault.field.clone(), fault.message.clone())));
     (located, faults)
-}
-
-/// Keys and base64 of a Secret or ConfigMap. What stands there is never shown.
-fn judge_data(object: &Value, field: &str, is_base64: bool, findings: &mut Vec<Finding>) {
-    let mut say = |path: String, message: &str| findings.push(Finding::new(path, Class::Invalid, message));
-    for (key, value) in object[field].as_object().into_iter().flatten() {
-        let path = child(field, key);
-        if key.len() > 253 || matches!(key.as_str(), "." | "..") || !schema::matches("^[-._a-zA-Z0-9]+$", key) {
-            say(path.clone(), "the key must be at most 253 letters, digits, '-', '_' and '.'");
-        }
-        let Some(text) = value.as_str() else { continue };
-        let text: String = text.chars().filter(|letter| !matches!(letter, '\n' | '\r')).collect();
-        if is_base64 && BASE64_STANDARD.decode(text).is_err() {
-            say(path, "must be base64: in a Secret plain text may stand below stringData");
-        }
-    }
-}
-
-/// What stands in `stringData` comes to stand in `data`, as the API server keeps it.
-fn merge_string_data(secret: &mut Value) {
-    let Some(Value::Object(texts)) = secret.as_object_mut().and_then(|secret| secret.remove("stringData")) else {
-        return;
-    };
-    let data = secret.as_object_mut().map(|secret| secret.entry("data").or_insert_with(|| Map::new().into()));
-    // Something else in its place is a fault already.
-    let Some(Value::Object(data)) = data else { return };
-    for (key, text) in texts {
-        if let Some(text) = text.as_str() {
-            data.insert(key, BASE64_STANDARD.encode(text).into());
-        }
-    }
 }
 
 /// Reads a judged object as its type.
@@ -247,8 +267,20 @@ fn put<K: DeserializeOwned>(located: Located<Value>, kept: &mut Vec<Located<K>>)
     // From the text, not from the value: the program reads these types from JSON text anyway.
     match serde_json::from_str(&located.object.to_string()) {
         Ok(object) => {
-            let Located { place, label, tree, value, object: _ } = located;
-            kept.push(Located { object, place, label, tree, value });
+            let Located {
+                place,
+                label,
+                tree,
+                value,
+                object: _,
+            } = located;
+            kept.push(Located {
+                object,
+                place,
+                label,
+                tree,
+                value,
+            });
             Ok(())
         }
         // Without the reader's words: they may quote a value of a Secret.

@@ -17,7 +17,7 @@ const NO_MANIFESTS: [&str; 2] = ["kustomization.yaml", "kustomization.yml"];
 /// A text with where it comes from.
 pub(super) struct Text {
     pub(super) file: String,
-    pub(super) text: String,
+    pub(super) content: String,
     /// Whether the file was named, rather than found in a folder.
     pub(super) is_named: bool,
 }
@@ -53,13 +53,22 @@ struct Reader {
 impl Reader {
     fn fault(&mut self, path: &Path, message: String) {
         self.found += 1;
-        let place = Place { file: shown(path), line: 0 };
-        self.faults.push(Fault { place, object: String::new(), field: String::new(), message });
+        let place = Place {
+            file: shown(path),
+            line: 0,
+        };
+        self.faults.push(Fault {
+            place,
+            object: String::new(),
+            field: String::new(),
+            message,
+        });
     }
 
     /// True the first time, by whatever way the file or folder is reached.
     fn is_new(&mut self, path: &Path) -> bool {
-        self.seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+        self.seen
+            .insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
     }
 
     fn standard_input(&mut self) {
@@ -93,7 +102,11 @@ impl Reader {
         }
         entries.sort();
         for path in entries {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             // Editors and mounted ConfigMaps keep a second copy under such names.
             if name.starts_with('.') {
                 continue;
@@ -119,10 +132,14 @@ impl Reader {
 
     fn text(&mut self, path: &Path, bytes: Vec<u8>, is_named: bool) {
         match String::from_utf8(bytes) {
-            Ok(text) => self.texts.push(Text { file: shown(path), text, is_named }),
+            Ok(content) => self.texts.push(Text {
+                file: shown(path),
+                content,
+                is_named,
+            }),
             Err(error) => {
                 let read = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                let line = 1 + read.iter().filter(|byte| **byte == b'\n').count();
+                let line = read.split(|byte| *byte == b'\n').count();
                 self.fault(path, "is no UTF-8: save the file as UTF-8".to_owned());
                 if let Some(fault) = self.faults.last_mut() {
                     fault.place.line = line;
@@ -136,10 +153,18 @@ impl Reader {
 fn shown(path: &Path) -> String {
     let steps: PathBuf = path.components().collect();
     let short = steps.strip_prefix(".").unwrap_or(&steps);
-    if short.as_os_str().is_empty() { ".".to_owned() } else { short.display().to_string() }
+    if short.as_os_str().is_empty() {
+        ".".to_owned()
+    } else {
+        short.display().to_string()
+    }
 }
 
 fn is_manifest(path: &Path, name: &str) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let extension = path
+        .extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     EXTENSIONS.contains(&extension.as_str()) && !NO_MANIFESTS.contains(&name)
 }

@@ -34,14 +34,22 @@ fn all() -> Vec<Kind> {
         // The type is written as JSON anyway; making a value of it directly would be code of its own.
         let text = serde_json::to_string(&definition).unwrap_or_default();
         let definition: Value = serde_json::from_str(&text).unwrap_or_default();
-        let versions = definition["spec"]["versions"].as_array().cloned().unwrap_or_default();
-        versions.into_iter().map(move |version| our_kind(&definition["spec"], &version))
+        let versions = definition["spec"]["versions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        versions
+            .into_iter()
+            .map(move |version| our_kind(&definition["spec"], &version))
     });
     let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
     let secret = json!({ "data": texts, "stringData": texts, "immutable": { "type": "boolean" }, "type": { "type": "string" } });
     let config_map = json!({ "data": texts, "binaryData": texts, "immutable": { "type": "boolean" } });
-    ours.chain([plain_kind("Secret", &secret), plain_kind("ConfigMap", &config_map)])
-        .collect()
+    ours.chain([
+        plain_kind("Secret", &secret),
+        plain_kind("ConfigMap", &config_map),
+    ])
+    .collect()
 }
 
 /// The kind that an object says it is of.
@@ -54,7 +62,9 @@ pub(super) fn of(object: &Value) -> Option<&'static Kind> {
 fn our_kind(spec: &Value, version: &Value) -> Kind {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut schema = version["schema"]["openAPIV3Schema"].clone();
-    let status = schema["properties"].as_object_mut().and_then(|known| known.remove("status"));
+    let status = schema["properties"]
+        .as_object_mut()
+        .and_then(|known| known.remove("status"));
     let rules = compile_schema(&schema);
     with_head(&mut schema);
     Kind {
@@ -69,7 +79,13 @@ fn our_kind(spec: &Value, version: &Value) -> Kind {
 fn plain_kind(name: &str, fields: &Value) -> Kind {
     let mut schema = json!({ "type": "object", "properties": fields });
     with_head(&mut schema);
-    Kind { api_version: "v1".to_owned(), name: name.to_owned(), schema, status: None, rules: None }
+    Kind {
+        api_version: "v1".to_owned(),
+        name: name.to_owned(),
+        schema,
+        status: None,
+        rules: None,
+    }
 }
 
 /// What every object has.
@@ -88,7 +104,10 @@ impl Kind {
     /// Brings an object into the form in which the API server would keep it, and says what is wrong with it.
     pub(super) fn judge(&self, object: &mut Value, default_namespace: &str) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if let (Some(schema), Some(mut status)) = (&self.status, object.as_object_mut().and_then(|o| o.remove("status"))) {
+        if let (Some(schema), Some(mut status)) = (
+            &self.status,
+            object.as_object_mut().and_then(|o| o.remove("status")),
+        ) {
             schema::prune(schema, &mut status, "status", &mut findings);
         }
         schema::prune(&self.schema, object, "", &mut findings);
@@ -110,11 +129,14 @@ impl Kind {
         let mut broken = self.broken_rules(after, Some(before));
         broken.retain(|found| !always.contains(found));
         let said = broken.into_iter();
-        said.map(|(path, message)| Finding::new(path, Class::Invalid, message)).collect()
+        said.map(|(path, message)| Finding::new(path, Class::Invalid, message))
+            .collect()
     }
 
     fn broken_rules(&self, object: &Value, before: Option<&Value>) -> Vec<(String, String)> {
-        let Some(rules) = &self.rules else { return Vec::new() };
+        let Some(rules) = &self.rules else {
+            return Vec::new();
+        };
         match Validator::new().validate_compiled(rules, object, before) {
             Ok(()) => Vec::new(),
             Err(errors) => errors.into_iter().map(said).collect(),

@@ -68,9 +68,13 @@ pub(super) fn schema() -> Value {
 
 /// Judges the metadata of an object and fills in its namespace.
 pub(super) fn judge(object: &mut Value, default_namespace: &str, findings: &mut Vec<Finding>) {
-    let Some(fields) = object.as_object_mut() else { return };
+    let Some(fields) = object.as_object_mut() else {
+        return;
+    };
     let metadata = fields.entry("metadata").or_insert_with(|| Map::new().into());
-    let Some(metadata) = metadata.as_object_mut() else { return };
+    let Some(metadata) = metadata.as_object_mut() else {
+        return;
+    };
     for name in SET_BY_THE_SERVER {
         metadata.remove(name);
     }
@@ -101,9 +105,18 @@ pub(super) fn judge(object: &mut Value, default_namespace: &str, findings: &mut 
     }
     if length > ANNOTATIONS_LENGTH {
         let path = "metadata.annotations".to_owned();
-        say(path, format!("too long: may not be more than {ANNOTATIONS_LENGTH} bytes, and have {length}"));
+        say(
+            path,
+            format!("too long: may not be more than {ANNOTATIONS_LENGTH} bytes, and have {length}"),
+        );
     }
-    for (number, finalizer) in metadata.get("finalizers").and_then(Value::as_array).into_iter().flatten().enumerate() {
+    for (number, finalizer) in metadata
+        .get("finalizers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
         if let Some(wrong) = finalizer.as_str().and_then(wrong_qualified_name) {
             say(super::item("metadata.finalizers", number), wrong);
         }
@@ -111,7 +124,11 @@ pub(super) fn judge(object: &mut Value, default_namespace: &str, findings: &mut 
 }
 
 fn judge_owners(metadata: &Map<String, Value>, findings: &mut Vec<Finding>) {
-    let owners = metadata.get("ownerReferences").and_then(Value::as_array).into_iter().flatten();
+    let owners = metadata
+        .get("ownerReferences")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     if owners.filter(|owner| owner["controller"] == true).count() > 1 {
         let message = "only one of them may be the controller";
         findings.push(Finding::new("metadata.ownerReferences", Class::Invalid, message));
@@ -119,7 +136,11 @@ fn judge_owners(metadata: &Map<String, Value>, findings: &mut Vec<Finding>) {
 }
 
 fn texts<'a>(metadata: &'a Map<String, Value>, field: &str) -> impl Iterator<Item = (&'a String, &'a str)> {
-    let values = metadata.get(field).and_then(Value::as_object).into_iter().flatten();
+    let values = metadata
+        .get(field)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
     values.filter_map(|(key, value)| Some((key, value.as_str()?)))
 }
 
@@ -162,7 +183,8 @@ fn wrong_qualified_name(key: &str) -> Option<String> {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
     };
-    let prefix_fits = prefix.is_none_or(|prefix| prefix.len() <= SUBDOMAIN_LENGTH && matches(SUBDOMAIN, prefix));
+    let prefix_fits =
+        prefix.is_none_or(|prefix| prefix.len() <= SUBDOMAIN_LENGTH && matches(SUBDOMAIN, prefix));
     let fits = prefix_fits && name.len() <= LABEL_LENGTH && matches(NAME, name);
     (!fits).then(|| {
         format!(

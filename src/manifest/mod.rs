@@ -3,6 +3,8 @@
 //! knows a cluster or a NAS: `plan` and `apply` decide what follows from the objects, and show what only the decision can
 //! say, such as a day that no month has.
 
+mod builder;
+mod data;
 mod documents;
 mod files;
 mod kinds;
@@ -11,6 +13,7 @@ mod nearest;
 mod scalar;
 mod schema;
 mod tree;
+mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +44,11 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = if self.file == STANDARD_INPUT { "<stdin>" } else { &self.file };
+        let file = if self.file == STANDARD_INPUT {
+            "<stdin>"
+        } else {
+            &self.file
+        };
         match self.line {
             0 => f.write_str(file),
             line => write!(f, "{file}:{line}"),
@@ -102,7 +109,10 @@ impl<K> Located<K> {
     /// The place of a field such as `spec.triggers.schedule`; of its nearest parent when the manifest does not have it.
     #[must_use]
     pub fn at(&self, field: &str) -> Place {
-        Place { file: self.place.file.clone(), line: self.tree.line_of(field) }
+        Place {
+            file: self.place.file.clone(),
+            line: self.tree.line_of(field),
+        }
     }
 
     /// A fault at a field of this object.
@@ -138,7 +148,7 @@ pub struct Manifests {
     pub tasks: Vec<Located<BackupTask>>,
     /// The Secrets; what `stringData` says stands in `data`.
     pub secrets: Vec<Located<Secret>>,
-    /// The ConfigMaps.
+    /// Each ConfigMap.
     pub config_maps: Vec<Located<ConfigMap>>,
     /// How many documents are of kinds that are not read here.
     pub others: usize,
@@ -166,16 +176,21 @@ pub fn load(paths: &[PathBuf], default_namespace: &str) -> Result<Manifests, Vec
 /// by itself is not repeated.
 #[must_use]
 pub fn changes<K: Serialize>(before: &K, after: &Located<K>) -> Vec<Fault> {
-    let Some(kind) = kinds::of(after.document()) else { return Vec::new() };
+    let Some(kind) = kinds::of(after.document()) else {
+        return Vec::new();
+    };
     let text = serde_json::to_string(before).unwrap_or_default();
     let mut before: Value = serde_json::from_str(&text).unwrap_or_default();
     let findings = kind.judge_change(&mut before, after.document());
-    findings.into_iter().map(|finding| after.fault(&finding.path, finding.message)).collect()
+    findings
+        .into_iter()
+        .map(|finding| after.fault(&finding.path, finding.message))
+        .collect()
 }
 
 /// The path of a field, a key with other signs in brackets.
 fn child(path: &str, name: &str) -> String {
-    if name.contains(['.', '/', '[', ' ']) {
+    if name.is_empty() || name.contains(['.', '/', '[', ' ']) {
         format!("{path}[{name}]")
     } else if path.is_empty() {
         name.to_owned()

@@ -8,8 +8,9 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         if lower == known {
             return 0;
         }
-        // A word left out or added (`suspended`, `backoff`) is as near as a slip of the finger.
-        if lower.len() > 3 && (known.contains(&lower) || lower.contains(&known)) {
+        // A part left out (`backoff`) or something added (`suspended`) is as near as a slip of the finger.
+        let is_longer = lower.contains(&known) && lower.len() * 2 <= known.len() * 3;
+        if is_longer || lower.len() > 3 && known.contains(&lower) {
             return 1;
         }
         strsim::damerau_levenshtein(&lower, &known)
@@ -28,7 +29,15 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_named_and_a_far_one_is_not() {
-        let known = ["suspend", "retries", "retryBackoff", "removal", "task", "triggers", "historyLimit"];
+        let known = [
+            "suspend",
+            "retries",
+            "retryBackoff",
+            "removal",
+            "task",
+            "triggers",
+            "historyLimit",
+        ];
         for (name, meant) in [
             ("suspended", Some("suspend")),
             ("retrys", Some("retries")),
@@ -37,6 +46,7 @@ mod tests {
             ("trigger", Some("triggers")),
             ("taks", Some("task")),
             ("Removal", Some("removal")),
+            ("removalPolicyOfTheTask", None),
             ("cron", None),
             ("x", None),
             ("", None),

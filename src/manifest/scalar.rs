@@ -16,7 +16,9 @@ pub(super) fn resolve(text: &str) -> Option<Value> {
         ".nan" | ".NaN" | ".NAN" => return None,
         _ if is_infinity(text) => return None,
         _ => match text.as_bytes().first() {
-            Some(b'+' | b'-' | b'.' | b'0'..=b'9') => return Some(number(text).unwrap_or_else(|| text.into())),
+            Some(b'+' | b'-' | b'.' | b'0'..=b'9') => {
+                return Some(number(text).unwrap_or_else(|| text.into()));
+            }
             _ => text.into(),
         },
     };
@@ -83,7 +85,10 @@ fn integer(plain: &str) -> Option<Number> {
 fn is_float(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
+        Some((mantissa, exponent)) => (
+            mantissa,
+            Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent)),
+        ),
         None => (unsigned, None),
     };
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -99,7 +104,10 @@ fn is_float(text: &str) -> bool {
 fn float(text: &str) -> Option<Value> {
     let value: f64 = text.parse().ok()?;
     if value.fract() == 0.0 && value.abs() <= INTEGER_LIMIT {
-        #[allow(clippy::cast_possible_truncation, reason = "it has no fraction and is in range")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "it has no fraction and is in range"
+        )]
         return Some((value as i64).into());
     }
     Number::from_f64(value).map(Value::Number)

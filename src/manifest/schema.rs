@@ -32,7 +32,11 @@ pub(super) enum Class {
 
 impl Finding {
     pub(super) fn new(path: impl Into<String>, class: Class, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into(), class }
+        Self {
+            path: path.into(),
+            message: message.into(),
+            class,
+        }
     }
 }
 
@@ -52,7 +56,7 @@ pub(super) fn prune(schema: &Value, value: &mut Value, path: &str, findings: &mu
                 }
                 let message = match nearest(name, known.keys().map(String::as_str)) {
                     Some(meant) => format!("unknown field: did you mean {meant:?}?"),
-                    None => format!("unknown field: known here are {}", list(known.keys())),
+                    None => format!("unknown field: known here: {}", list(known.keys())),
                 };
                 findings.push(Finding::new(child(path, name), Class::Unknown, message));
                 false
@@ -106,7 +110,15 @@ pub(super) fn set_defaults(schema: &Value, value: &mut Value) {
 /// Judges a value by its schema.
 pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Vec<Finding>) {
     let mut say = |class, message: String| findings.push(Finding::new(path, class, message));
-    if let Some(wanted) = schema["type"].as_str()
+    let allowed = schema["enum"].as_array();
+    if let Some(allowed) = allowed
+        && !allowed.contains(value)
+    {
+        say(
+            Class::Blocking,
+            format!("unsupported value: {value}: supported values: {}", list(allowed)),
+        );
+    } else if let Some(wanted) = schema["type"].as_str()
         && !is_of_type(wanted, value)
     {
         let found = type_of(value);
@@ -118,12 +130,6 @@ pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Ve
         };
         say(Class::Blocking, message);
     }
-    if let Some(allowed) = schema["enum"].as_array()
-        && !allowed.contains(value)
-    {
-        let message = format!("unsupported value: {value}: supported values: {}", list(allowed));
-        say(Class::Blocking, message);
-    }
     match value {
         Value::Number(number) => judge_number(schema, number.as_f64().unwrap_or_default(), &mut say),
         Value::String(text) => judge_text(schema, text, &mut say),
@@ -131,7 +137,10 @@ pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Ve
             if let Some(most) = schema["maxItems"].as_u64()
                 && items.len() as u64 > most
             {
-                say(Class::Blocking, format!("too many: must have at most {most} items"));
+                say(
+                    Class::Blocking,
+                    format!("too many: must have at most {most} items"),
+                );
             }
             if let Some(schema) = schema.get("items") {
                 for (number, value) in items.iter().enumerate() {
@@ -164,12 +173,18 @@ fn judge_number(schema: &Value, number: f64, say: &mut impl FnMut(Class, String)
     if let Some(least) = bound("minimum")
         && number < least
     {
-        say(Class::Invalid, format!("should be greater than or equal to {least}, not {number}"));
+        say(
+            Class::Invalid,
+            format!("should be greater than or equal to {least}, not {number}"),
+        );
     }
     if let Some(most) = bound("maximum")
         && number > most
     {
-        say(Class::Invalid, format!("should be less than or equal to {most}, not {number}"));
+        say(
+            Class::Invalid,
+            format!("should be less than or equal to {most}, not {number}"),
+        );
     }
 }
 
@@ -180,7 +195,10 @@ fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     if let Some(most) = schema["maxLength"].as_u64()
         && length > most
     {
-        say(Class::Blocking, format!("too long: may not be more than {most} characters, and has {length}"));
+        say(
+            Class::Blocking,
+            format!("too long: may not be more than {most} characters, and has {length}"),
+        );
     } else if let Some(least) = schema["minLength"].as_u64()
         && length < least
     {
@@ -188,7 +206,11 @@ fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     } else if let Some(pattern) = schema["pattern"].as_str()
         && !matches(pattern, text)
     {
-        let message = if is_time { WRONG_TIME.to_owned() } else { format!("should match '{pattern}'") };
+        let message = if is_time {
+            WRONG_TIME.to_owned()
+        } else {
+            format!("should match '{pattern}'")
+        };
         say(Class::Pattern, message);
     }
     if is_time && !is_date_time(text) {
@@ -234,9 +256,13 @@ fn list<'a, T: ToString + 'a>(values: impl IntoIterator<Item = &'a T>) -> String
 /// A date that exists, and a time of day with an offset, as loosely as the API server reads them.
 fn is_date_time(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let Some((date, rest)) = lower.split_once('t') else { return false };
+    let Some((date, rest)) = lower.split_once('t') else {
+        return false;
+    };
     let time = rest.split('t').next().unwrap_or_default();
-    let Some(parts) = parts_of_time(time) else { return false };
+    let Some(parts) = parts_of_time(time) else {
+        return false;
+    };
     is_date(date) && parts[0] <= 23 && parts[1] <= 59 && parts[2] <= 59
 }
 
@@ -245,7 +271,8 @@ fn is_date(text: &str) -> bool {
 }
 
 fn parts_of_time(text: &str) -> Option<[u8; 3]> {
-    let pattern = Regex::new("^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$").ok()?;
+    let pattern =
+        Regex::new("^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$").ok()?;
     let found = pattern.captures(text)?;
     let part = |number: usize| found[number].parse().ok();
     Some([part(1)?, part(2)?, part(3)?])

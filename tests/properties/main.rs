@@ -7,9 +7,9 @@
     reason = "the oracles are written once for here and for the fuzz targets; a test that cannot go on has to panic"
 )]
 
+mod manifests;
 #[path = "../fuzz/oracles/mod.rs"]
 mod oracles;
-mod manifests;
 mod seed;
 
 use proptest::prelude::*;

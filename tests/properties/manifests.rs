@@ -11,20 +11,56 @@ use super::{oracles::mutate::mutate, scripts};
 
 /// What a slip of the hand leaves behind, and what YAML makes much of.
 const PIECES: [&str; 32] = [
-    "\n", "\t", " ", "  ", ":", ": ", "- ", "\n- ", "\n---\n", "\n...\n", "#", "&a ", "*a", "<<: *a", "!x ", "!!int ", "'", "\"",
-    "{", "}", "[", "]", ",", "? ", "| ", ">\n", "%YAML 1.2\n", "\u{feff}", "\r\n", "\u{0}", "ü", "\\u0000",
+    "\n",
+    "\t",
+    " ",
+    "  ",
+    ":",
+    ": ",
+    "- ",
+    "\n- ",
+    "\n---\n",
+    "\n...\n",
+    "#",
+    "&a ",
+    "*a",
+    "<<: *a",
+    "!x ",
+    "!!int ",
+    "'",
+    "\"",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "? ",
+    "| ",
+    ">\n",
+    "%YAML 1.2\n",
+    "\u{feff}",
+    "\r\n",
+    "\u{0}",
+    "ü",
+    "\\u0000",
 ];
 
 fn texts() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/manifests/corpus");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
     // A few documents each, so that a mistake in one meets others.
     texts
         .flat_map(|text| {
             let documents: Vec<&str> = text.split("\n---\n").collect();
-            documents.chunks(3).map(|few| few.join("\n---\n")).collect::<Vec<_>>()
+            documents
+                .chunks(3)
+                .map(|few| few.join("\n---\n"))
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -38,7 +74,11 @@ fn objects() -> Vec<Value> {
 
 /// A text with pieces put in, and parts taken out or put twice.
 fn damaged() -> impl Strategy<Value = String> {
-    let step = (any::<prop::sample::Index>(), prop::sample::select(&PIECES[..]), any::<u8>());
+    let step = (
+        any::<prop::sample::Index>(),
+        prop::sample::select(&PIECES[..]),
+        any::<u8>(),
+    );
     (prop::sample::select(texts()), prop::collection::vec(step, 0..6)).prop_map(|(mut text, steps)| {
         for (place, piece, kind) in steps {
             let mut at = place.index(text.len() + 1);
@@ -69,8 +109,10 @@ fn read(name: &str, text: &str) -> Result<Manifests, Vec<Fault>> {
 
 /// What is said, without where.
 fn said(faults: &[Fault]) -> Vec<(String, String, String)> {
-    let mut said: Vec<_> =
-        faults.iter().map(|fault| (fault.object.clone(), fault.field.clone(), fault.message.clone())).collect();
+    let mut said: Vec<_> = faults
+        .iter()
+        .map(|fault| (fault.object.clone(), fault.field.clone(), fault.message.clone()))
+        .collect();
     said.sort();
     said
 }
@@ -88,6 +130,16 @@ proptest! {
                 prop_assert!(!fault.to_string().contains('\n'), "{fault}");
             }
         }
+    }
+
+    #[test]
+    fn a_broken_document_hides_no_other_one(text in damaged()) {
+        // A directive belongs to the document after it.
+        prop_assume!(!text.contains('%'));
+        let last = "apiVersion: activebackup.dev/v1alpha1\nkind: BackupTask\nmetadata: {name: the-last}\nspec: 7\n";
+        let Err(faults) = read("a.yaml", &format!("{text}\n---\n{last}")) else { panic!("nothing is wrong") };
+        let is_found = faults.iter().any(|fault| fault.object == "BackupTask \"the-last\"" && fault.field == "spec");
+        prop_assert!(is_found, "{faults:?}");
     }
 
     #[test]

@@ -29,14 +29,29 @@ fn a_folder_is_read_with_all_below_it_in_the_order_of_names() {
     ]);
     let read = folder.load(&["."]).unwrap();
     let names: Vec<_> = read.tasks.iter().map(|task| task.label().to_owned()).collect();
-    assert_eq!(names, [r#"BackupTask "second""#, r#"BackupTask "third""#, r#"BackupTask "laptop""#]);
+    assert_eq!(
+        names,
+        [
+            r#"BackupTask "second""#,
+            r#"BackupTask "third""#,
+            r#"BackupTask "laptop""#
+        ]
+    );
     assert_eq!((read.servers.len(), read.others), (1, 1));
-    assert!(read.tasks[0].place.file.ends_with("a/b/c.yml"), "{}", read.tasks[0].place);
+    assert!(
+        read.tasks[0].place.file.ends_with("a/b/c.yml"),
+        "{}",
+        read.tasks[0].place
+    );
 }
 
 #[test]
 fn what_is_no_manifest_is_a_fault_only_when_it_was_named() {
-    let folder = Folder::with(&[("values.yaml", "image: {tag: 1}"), ("task.yaml", TASK), ("text.yaml", "hello")]);
+    let folder = Folder::with(&[
+        ("values.yaml", "image: {tag: 1}"),
+        ("task.yaml", TASK),
+        ("text.yaml", "hello"),
+    ]);
     assert!(folder.load(&["."]).is_ok());
     for (name, line) in [("values.yaml", 1), ("text.yaml", 1)] {
         let said = folder.faults(&[name]);
@@ -53,8 +68,14 @@ fn half_a_manifest_of_ours_is_a_fault_wherever_it_is() {
     ]);
     let said = folder.faults(&["."]);
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].starts_with(r#"a.yaml:1: BackupTask "laptop": apiVersion: required"#), "{said:?}");
-    assert!(said[1].starts_with("b.yaml:1: kind: required value is missing"), "{said:?}");
+    assert!(
+        said[0].starts_with(r#"a.yaml:1: BackupTask "laptop": apiVersion: required"#),
+        "{said:?}"
+    );
+    assert!(
+        said[1].starts_with("b.yaml:1: kind: required value is missing"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -66,13 +87,18 @@ fn what_cannot_be_read_is_a_fault_like_others() {
     assert!(said[0].starts_with("a.yaml:1: apiVersion: "), "{said:?}");
     assert_eq!(said[1], "empty: holds no .yaml, .yml or .json file");
     assert_eq!(said[2], "latin.yaml:2: is no UTF-8: save the file as UTF-8");
-    assert!(said[3].starts_with("missing.yaml: failed to read: No such file"), "{said:?}");
+    assert!(
+        said[3].starts_with("missing.yaml: failed to read: No such file"),
+        "{said:?}"
+    );
 }
 
 #[test]
 fn a_file_that_is_reached_twice_is_read_once() {
     let folder = Folder::with(&[("a/task.yaml", TASK), ("server.yaml", SERVER)]);
-    let read = folder.load(&["a/task.yaml", ".", "a", "./a/../server.yaml"]).unwrap();
+    let read = folder
+        .load(&["a/task.yaml", ".", "a", "./a/../server.yaml"])
+        .unwrap();
     assert_eq!((read.tasks.len(), read.servers.len()), (1, 1));
 }
 
@@ -92,7 +118,15 @@ fn links_are_followed_and_a_circle_of_them_ends() {
 
 #[test]
 fn standard_input_is_shown_as_such() {
-    let place = Place { file: STANDARD_INPUT.to_owned(), line: 7 };
-    let fault = Fault { place, object: String::new(), field: "kind".to_owned(), message: "is wrong".to_owned() };
+    let place = Place {
+        file: STANDARD_INPUT.to_owned(),
+        line: 7,
+    };
+    let fault = Fault {
+        place,
+        object: String::new(),
+        field: "kind".to_owned(),
+        message: "is wrong".to_owned(),
+    };
     assert_eq!(fault.to_string(), "<stdin>:7: kind: is wrong");
 }

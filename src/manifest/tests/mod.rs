@@ -36,9 +36,14 @@ impl Folder {
 
     /// Faults as they are shown, without the folder.
     fn faults(&self, names: &[&str]) -> Vec<String> {
-        let Err(faults) = self.load(names) else { panic!("nothing is wrong with {names:?}") };
+        let Err(faults) = self.load(names) else {
+            panic!("nothing is wrong with {names:?}")
+        };
         let prefix = format!("{}/", self.0.path().display());
-        faults.iter().map(|fault| fault.to_string().replace(&prefix, "")).collect()
+        faults
+            .iter()
+            .map(|fault| fault.to_string().replace(&prefix, ""))
+            .collect()
     }
 }
 
