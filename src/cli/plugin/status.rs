@@ -1,7 +1,10 @@
 //! `status`: one screen of servers and tasks, once or live.
 
 mod columns;
+mod health;
 mod render;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod watch;
 

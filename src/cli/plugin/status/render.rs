@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::{
     columns::{server_table, task_table},
-    verdict::{Health, Remedy, Verdict, of_server, of_task},
+    health::{Health, Remedy, Verdict},
+    verdict::{of_server, of_task},
 };
 use crate::{
     api::{BackupServer, BackupTask},

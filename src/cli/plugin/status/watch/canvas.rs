@@ -106,3 +106,41 @@ fn write(text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(picture: &str, height: usize, lost: Option<&Lost>) -> Vec<String> {
+        let screen = Screen {
+            width: Some(40),
+            colours: false,
+            unicode: true,
+        };
+        frame(
+            picture,
+            lost,
+            screen,
+            height,
+            Timestamp::from_second(100).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_picture_has_room_or_says_what_has_not() {
+        let picture = "a\nb\nc\nd\n";
+        assert_eq!(lines(picture, 6, None), ["a", "b", "c", "d", "", "live; ^C ends"]);
+        let cut = lines(picture, 5, None);
+        assert_eq!(cut[..2], ["a", "b"]);
+        assert!(cut[2].starts_with("and 2 more lines: enlarge"), "{cut:?}");
+        for height in 1..8 {
+            assert!(lines(picture, height, None).len() <= height.max(3), "{height}");
+        }
+        let lost = Lost {
+            since: Timestamp::from_second(58).unwrap(),
+            why: "connection refused".to_owned(),
+        };
+        let said = lines(picture, 6, Some(&lost));
+        assert_eq!(said.last().unwrap(), "disconnected since 1970-01-01T00:00:58Z…");
+    }
+}

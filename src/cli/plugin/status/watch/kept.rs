@@ -100,3 +100,58 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned + Clone> Kind<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(name: &str) -> DynamicObject {
+        let object = serde_json::json!({ "metadata": { "namespace": "backup", "name": name } });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn names(kept: &Kept) -> Vec<String> {
+        kept.objects().1.into_iter().map(|seen| seen.key.1).collect()
+    }
+
+    #[test]
+    fn a_list_takes_the_place_of_what_was_known_once_it_is_complete() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut kept = Kept::new(&Scene::default());
+        for event in [
+            Event::Apply(object("old")),
+            Event::Apply(object("gone")),
+            Event::Delete(object("gone")),
+            Event::Init,
+            Event::InitApply(object("new")),
+        ] {
+            kept.take(News::Task(event), now);
+        }
+        assert_eq!(names(&kept), ["old"]);
+        kept.take(News::Task(Event::InitDone), now);
+        assert_eq!(names(&kept), ["new"]);
+    }
+
+    #[test]
+    fn it_is_lost_until_both_kinds_were_listed_again() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut kept = Kept::new(&Scene::default());
+        let listed = |kept: &mut Kept, news: fn(Event<DynamicObject>) -> News, second| {
+            kept.take(news(Event::Init), at(second));
+            kept.take(news(Event::InitDone), at(second));
+        };
+        listed(&mut kept, News::Server, 1);
+        listed(&mut kept, News::Task, 1);
+        kept.take(News::Lost("refused".to_owned()), at(2));
+        kept.lose("no answer".to_owned(), at(5));
+        let lost = kept.lost().unwrap();
+        assert_eq!((lost.since, lost.why.as_str()), (at(2), "no answer"));
+        // A change alone says nothing of the other kind.
+        kept.take(News::Task(Event::Apply(object("new"))), at(6));
+        listed(&mut kept, News::Task, 7);
+        assert!(kept.lost().is_some());
+        listed(&mut kept, News::Server, 8);
+        assert!(kept.lost().is_none());
+        assert!(names(&kept).is_empty());
+    }
+}

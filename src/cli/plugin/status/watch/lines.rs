@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use super::{
     super::{
         columns::state_word,
+        health::{Health, Verdict},
         render::{Look, Scene, render},
-        verdict::{Health, Verdict, of_server, of_task},
+        verdict::{of_server, of_task},
     },
     Lost,
 };
