@@ -11,7 +11,8 @@ mod plugin;
 
 pub use manifests::{AccountArgs, ApplyArgs, ManifestArgs, PlanArgs, PlanFormat};
 pub use plugin::{
-    BackupArgs, CancelArgs, ClusterArgs, Format, ImportArgs, Plugin, PluginCommand, StatusArgs, TaskArgs,
+    BackupArgs, CancelArgs, ClusterArgs, DoctorArgs, Format, ImportArgs, Plugin, PluginCommand, StatusArgs,
+    TaskArgs,
 };
 
 /// Declares backups of Synology Active Backup for Business in Kubernetes.

@@ -164,6 +164,29 @@ Examples:
   kubectl abb import nas --output-dir backups/
   kubectl abb import nas | kubectl apply -f -";
 
+/// Arguments of `doctor`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = DOCTOR_HELP)]
+pub struct DoctorArgs {
+    /// The BackupServer; all of the namespace by default.
+    pub server: Option<String>,
+    /// Name of the operator's Lease, where it cannot be guessed.
+    #[arg(long, value_name = "NAME")]
+    pub lease_name: Option<String>,
+    /// Namespace of the operator's Lease, where it cannot be guessed.
+    #[arg(long, value_name = "NS")]
+    pub lease_namespace: Option<String>,
+}
+
+const DOCTOR_HELP: &str = "\
+One line per check: ok, note, warn or fail, what was looked at, what was found, and what to do. It changes nothing, and tries
+no login that was refused before its time. The exit code is 1 if one fails.
+
+Examples:
+  kubectl abb doctor
+  kubectl abb doctor nas -n backups
+  kubectl abb doctor --lease-namespace operators --lease-name backup-operator";
+
 /// The plugin's commands.
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
@@ -196,10 +219,7 @@ pub enum PluginCommand {
     /// Let these BackupTasks act again.
     Resume(TaskArgs),
     /// Check everything between you and a run: definitions, rights, operator, Secret, TLS, login, package, clock.
-    Doctor {
-        /// The BackupServer; all of the namespace by default.
-        server: Option<String>,
-    },
+    Doctor(DoctorArgs),
     /// Call one method of the Active Backup API of a BackupServer's NAS, with its Secret.
     #[command(after_long_help = CALL_HELP)]
     Call {
