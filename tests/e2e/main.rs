@@ -9,6 +9,7 @@ mod calls;
 mod commands;
 mod crash;
 mod crds;
+mod doctor;
 mod gates;
 mod gitops;
 mod harness;

@@ -30,10 +30,10 @@ pub(super) async fn look(
     clock(server, &catalogue, report);
     let has_package = package_is_listed(&catalogue.value, report);
     let Some(secret) = secret else {
-        report.note("login", "not tried: the Secret is of no use to it");
+        report.note("login", "not tried without the Secret");
         return;
     };
-    if is_refused(server, &secret, report) {
+    if is_refused(site, server, &secret, report) {
         return;
     }
     let client = match client_of(&site.kubernetes, server, Clock::system()).await {
@@ -93,7 +93,7 @@ fn package_is_listed(catalogue: &Catalogue, report: &mut Report) -> bool {
 }
 
 /// A login that was refused is not tried before its time: each attempt brings the account nearer to a block.
-fn is_refused(server: &BackupServer, secret: &Usable, report: &mut Report) -> bool {
+fn is_refused(site: &Site, server: &BackupServer, secret: &Usable, report: &mut Report) -> bool {
     let Some(next) = refused_until(server, &secret.version, Timestamp::now()) else {
         return false;
     };
@@ -101,11 +101,13 @@ fn is_refused(server: &BackupServer, secret: &Usable, report: &mut Report) -> bo
         .status
         .as_ref()
         .map_or(&[][..], |status| &status.conditions);
-    let why = condition(conditions, ConditionType::Ready).map_or("", |ready| &ready.message);
-    let found = format!("the NAS refused it, and it is not tried again before {next}: {why}");
+    let why = condition(conditions, ConditionType::Ready).map_or("refused", |ready| &ready.reason);
+    let found = format!(
+        "not tried: the NAS refused it ({why}), and each attempt brings a block nearer; the next is at {next}"
+    );
     let remedy = format!(
-        "a changed Secret is tried at once: kubectl edit secret {}",
-        server.spec.credentials.secret_ref.name
+        "mend what the status says; a changed Secret is tried at once: kubectl -n {} edit secret {}",
+        site.namespace, server.spec.credentials.secret_ref.name
     );
     report.fail("login", &found, &remedy);
     true
@@ -138,10 +140,9 @@ async fn with_account(server: &BackupServer, client: &Client, has_package: bool,
     }
     match client.list_tasks(&ListTasks::default()).await {
         Ok(read) if read.value.is_complete() => {
-            let found = format!(
-                "the account may use Active Backup, and sees {} tasks",
-                read.value.tasks.len()
-            );
+            let count = read.value.tasks.len();
+            let tasks = if count == 1 { "task" } else { "tasks" };
+            let found = format!("the account may use Active Backup, and sees {count} {tasks}");
             report.ok("permission", &found);
         }
         Ok(_) => report.warn(
@@ -264,7 +265,9 @@ fn clock(server: &BackupServer, read: &Read<Catalogue>, report: &mut Report) {
         );
         return;
     };
-    let skew = date.duration_since(read.begun);
+    // A Date is cut to whole seconds: half of one is missing in it.
+    let skew = date.duration_since(read.begun) + SignedDuration::from_millis(500);
+    let skew = skew.round(jiff::Unit::Second).unwrap_or(skew);
     let operators = server
         .status
         .as_ref()

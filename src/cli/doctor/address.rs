@@ -64,12 +64,11 @@ pub(super) async fn look(
     match reach::certificate(endpoint, stream, address).await {
         Ok(shown) => certificate::judge(site, server, endpoint, &shown, report),
         Err(cause) => {
-            let found = format!("what listens on {host} port {port} does not speak TLS: {cause}");
-            report.fail(
-                "certificate",
-                &found,
-                "name the port of DSM's https in spec.url, usually 5001, and no other service's",
+            let text = format!(
+                "what listens on {host} port {port} does not speak TLS{but}: {cause}; name the port of DSM's https in \
+                 spec.url, usually 5001, and no other service's"
             );
+            report.fault_told(stops_runs, "certificate", &text);
             false
         }
     }

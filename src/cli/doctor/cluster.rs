@@ -45,6 +45,7 @@ pub(super) async fn reach(args: &ClusterArgs, report: &mut Report) -> Option<Sit
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
     let url = config.cluster_url.to_string();
+    let url = url.trim_end_matches('/');
     let namespace = args
         .namespace
         .clone()

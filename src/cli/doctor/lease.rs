@@ -37,7 +37,7 @@ pub(super) enum Found {
     /// It does not exist where it should.
     Missing { namespace: String, name: String },
     /// Nothing of that name anywhere.
-    Nowhere,
+    Nowhere { name: String },
     /// Several, of which none is known to be meant.
     Several(Vec<String>),
     /// It cannot be looked for.
@@ -67,7 +67,9 @@ pub(super) async fn find(site: &Site, args: &DoctorArgs, release: Option<&Releas
     let params = ListParams::default().fields(&format!("metadata.name={name}"));
     match ask(everywhere.list(&params)).await {
         Ok(list) => match list.items.as_slice() {
-            [] => Found::Nowhere,
+            [] => Found::Nowhere {
+                name: name.to_owned(),
+            },
             [lease] => there(lease),
             several => Found::Several(
                 several

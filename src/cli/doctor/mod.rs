@@ -66,7 +66,9 @@ async fn servers(site: &Site, name: Option<&str>, report: &mut Report) -> Vec<Ba
     let listed = match listed {
         Ok(listed) => listed,
         Err(refusal) => {
-            let which = name.map_or("BackupServer".to_owned(), |name| format!("BackupServer {name:?}"));
+            let which = name.map_or("BackupServers".to_owned(), |name| {
+                format!("BackupServer {name:?}")
+            });
             let found = match refusal {
                 Refusal::Absent => format!("there is no {which} in namespace {namespace:?}"),
                 refusal => format!("failed to read the {which} of namespace {namespace:?}: {refusal}"),

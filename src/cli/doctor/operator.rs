@@ -96,7 +96,7 @@ async fn leads(
         Found::There { namespace, name, .. }
             if release.is_none() && leads_elsewhere(others, namespace, name) =>
         {
-            nobody(site, others, looked, report);
+            nobody(site, name, others, looked, report);
             return Some(false);
         }
         Found::There {
@@ -108,7 +108,7 @@ async fn leads(
             let found = format!("there is no Lease {namespace}/{name}");
             match release {
                 Some(release) => {
-                    let why = deployment::pods_in_trouble(site, release).await;
+                    let why = why(site, release).await;
                     let found = format!("{found}: {} has never led{}", release.place(), colon(&why));
                     report.fail("operator", &found, &start(release));
                 }
@@ -120,8 +120,8 @@ async fn leads(
             }
             return Some(false);
         }
-        Found::Nowhere => {
-            nobody(site, others, looked, report);
+        Found::Nowhere { name } => {
+            nobody(site, name, others, looked, report);
             return Some(false);
         }
         Found::Several(places) => {
@@ -156,7 +156,14 @@ async fn leads(
             Some(false)
         }
         State::Released => {
-            let found = format!("nobody holds the Lease {place}: the operator was ended");
+            let why = match release {
+                Some(release) => why(site, release).await,
+                None => String::new(),
+            };
+            let found = format!(
+                "nobody holds the Lease {place}: the operator has ended{}",
+                colon(&why)
+            );
             report.fail("operator", &found, &lost);
             Some(false)
         }
@@ -169,7 +176,7 @@ fn leads_elsewhere(others: &[Release], namespace: &str, name: &str) -> bool {
     others.iter().any(|other| other.lease == lease)
 }
 
-fn nobody(site: &Site, others: &[Release], looked: &Result<(), Refusal>, report: &mut Report) {
+fn nobody(site: &Site, lease: &str, others: &[Release], looked: &Result<(), Refusal>, report: &mut Report) {
     let namespace = &site.namespace;
     if let Some(other) = others.first() {
         let found = format!(
@@ -185,7 +192,7 @@ fn nobody(site: &Site, others: &[Release], looked: &Result<(), Refusal>, report:
     } else {
         " in the namespaces that you may look into"
     };
-    let found = format!("there is no operator{far}: no Deployment of it, and no Lease");
+    let found = format!("there is no operator{far}: no Deployment of it, and no Lease {lease:?}");
     let remedy = format!(
         "install one: helm install abb-operator {CHART} --namespace abb-operator --create-namespace --set \
          'watchNamespaces={{{namespace}}}'; one under another name: --lease-name, --lease-namespace"
@@ -194,7 +201,7 @@ fn nobody(site: &Site, others: &[Release], looked: &Result<(), Refusal>, report:
 }
 
 /// How a release is made to watch one more namespace.
-pub(super) fn let_watch(release: &Release, namespace: &str) -> String {
+fn let_watch(release: &Release, namespace: &str) -> String {
     let mut names = match &release.watched {
         deployment::Watched::These(names) => names.clone(),
         deployment::Watched::All | deployment::Watched::Unknown => Vec::new(),
@@ -224,6 +231,15 @@ async fn pods(site: &Site, release: &Release, leads: Option<bool>, report: &mut 
     }
 }
 
+/// Why nobody leads, as far as the Deployment and its Pods say it.
+async fn why(site: &Site, release: &Release) -> String {
+    if release.wanted == 0 {
+        "its Deployment is scaled to zero".to_owned()
+    } else {
+        deployment::pods_in_trouble(site, release).await
+    }
+}
+
 fn start(release: &Release) -> String {
     if release.wanted == 0 {
         let Release { namespace, name, .. } = release;
@@ -233,7 +249,7 @@ fn start(release: &Release) -> String {
     }
 }
 
-fn logs(release: &Release) -> String {
+pub(super) fn logs(release: &Release) -> String {
     let Release { namespace, name, .. } = release;
     format!(
         "see why: kubectl -n {namespace} describe deployment {name}; kubectl -n {namespace} logs deployment/{name}"

@@ -10,7 +10,7 @@ use super::{
     account, address,
     asking::ask,
     cluster::Site,
-    operator::{CHART, Operator, let_watch},
+    operator::{CHART, Operator, logs},
     report::Report,
     secret,
 };
@@ -73,16 +73,21 @@ async fn seen(site: &Site, operator: &Operator, server: BackupServer, report: &m
     match status.and_then(|status| status.observed_generation).unwrap_or(-1) {
         seen if seen == generation => report.ok(WHAT, "the operator has looked at it as it stands"),
         ..0 => {
-            let remedy = match &operator.release {
-                Some(release) => let_watch(release, &site.namespace),
-                None => format!(
-                    "let it watch {0:?} and give it the chart's Role there: helm upgrade abb-operator {CHART} \
-                     --namespace abb-operator --reuse-values --set 'watchNamespaces={{{0}}}' (see kubectl -n {0} get \
-                     rolebindings)",
-                    site.namespace
+            let namespace = &site.namespace;
+            let (found, remedy) = match &operator.release {
+                Some(release) => (
+                    "no operator has looked at it, though it should: it starts, may not read here, or hangs",
+                    logs(release),
+                ),
+                None => (
+                    "no operator has looked at it: the one that leads watches other namespaces, or may not read here",
+                    format!(
+                        "have {namespace:?} put to the namespaces that it watches, and the chart's Role into it: helm \
+                         upgrade abb-operator {CHART} --namespace abb-operator --reuse-values --set \
+                         'watchNamespaces={{OTHERS,{namespace}}}'; see kubectl -n {namespace} get rolebindings"
+                    ),
                 ),
             };
-            let found = "no operator has looked at it: the one that was found watches other namespaces, or may not read here";
             report.fail(WHAT, found, &remedy);
         }
         seen => {
@@ -114,8 +119,15 @@ fn status(server: &BackupServer, is_current: bool, report: &mut Report) -> bool 
     }
     match ready.status.as_str() {
         "True" => report.ok("status", &text),
-        "False" => report.fail_told("status", &text),
-        _ => report.warn_told("status", &text),
+        // Most messages name their remedy.
+        verdict => {
+            let more = if text.contains("; ") {
+                ""
+            } else {
+                "; the lines below look closer"
+            };
+            report.fault_told(verdict == "False", "status", &format!("{text}{more}"));
+        }
     }
     ready.status == "True"
 }
