@@ -159,11 +159,11 @@ fn differs(name: &str, difference: &Difference, report: &mut Report) {
 }
 
 fn some_of(names: &[String]) -> String {
-    let mut text = names[..names.len().min(NAMED)].join(", ");
-    if names.len() > NAMED {
-        text.push_str(&format!(" and {} more", names.len() - NAMED));
+    let text = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => text,
+        more => format!("{text} and {more} more"),
     }
-    text
 }
 
 /// For who may not read definitions: everybody may ask what is served.
@@ -223,7 +223,7 @@ pub(super) async fn user_may(site: &Site, report: &mut Report) {
         report.ok("your rights", "you may read and patch both kinds");
         return;
     }
-    let names: Vec<String> = missing.iter().map(|right| right.to_string()).collect();
+    let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
     let namespace = &site.namespace;
     let found = format!("you may not {} in namespace {namespace:?}", names.join(", "));
     let may_look = !missing

@@ -119,18 +119,17 @@ fn rest(schema: &Value) -> Map<String, Value> {
 mod tests {
     use super::*;
     use crate::api::definitions;
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+        CustomResourceConversion, JSONSchemaProps,
+    };
 
     fn spec(definition: &mut CustomResourceDefinition) -> &mut CustomResourceDefinitionVersion {
         &mut definition.spec.versions[0]
     }
 
-    fn properties_of(
-        definition: &mut CustomResourceDefinition,
-        field: &str,
-    ) -> &mut std::collections::BTreeMap<
-        String,
-        k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps,
-    > {
+    type Fields = std::collections::BTreeMap<String, JSONSchemaProps>;
+
+    fn properties_of<'a>(definition: &'a mut CustomResourceDefinition, field: &str) -> &'a mut Fields {
         let root = spec(definition)
             .schema
             .as_mut()
@@ -147,15 +146,13 @@ mod tests {
             let mut installed = ours.clone();
             installed.metadata.generation = Some(7);
             installed.metadata.labels = Some([("app".to_owned(), "x".to_owned())].into());
-            installed.spec.conversion = Some(
-                k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion {
-                    strategy: "None".to_owned(),
-                    webhook: None,
-                },
-            );
-            properties_of(&mut installed, "spec")
-                .values_mut()
-                .for_each(|field| field.description = None);
+            installed.spec.conversion = Some(CustomResourceConversion {
+                strategy: "None".to_owned(),
+                webhook: None,
+            });
+            for field in properties_of(&mut installed, "spec").values_mut() {
+                field.description = None;
+            }
             assert!(compare(&installed, &ours).unwrap().is_none());
         }
     }

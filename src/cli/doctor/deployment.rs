@@ -57,7 +57,7 @@ pub(super) struct Release {
     pub namespace: String,
     pub name: String,
     /// Of helm, by the label; the Deployment's name elsewhere.
-    pub release: String,
+    pub helm_name: String,
     pub watched: Watched,
     /// Namespace and name; none where it leads without one.
     pub lease: Option<(String, String)>,
@@ -133,7 +133,7 @@ fn read(deployment: &Deployment) -> Option<Release> {
     let status = deployment.status.as_ref();
     let name = deployment.name_any();
     Some(Release {
-        release: deployment
+        helm_name: deployment
             .labels()
             .get("app.kubernetes.io/instance")
             .cloned()

@@ -49,7 +49,7 @@ pub(super) async fn look(
         );
         let remedy = format!(
             "leave one: helm -n {} uninstall {}",
-            second.namespace, second.release
+            second.namespace, second.helm_name
         );
         report.warn("operator", &found, &remedy);
     }
@@ -209,7 +209,7 @@ fn let_watch(release: &Release, namespace: &str) -> String {
     names.push(namespace.to_owned());
     format!(
         "let it: helm upgrade {} {CHART} --namespace {} --reuse-values --set 'watchNamespaces={{{}}}'",
-        release.release,
+        release.helm_name,
         release.namespace,
         names.join(",")
     )
@@ -336,7 +336,7 @@ async fn rights(
     let remedy = match release {
         Some(release) => format!(
             "have the chart make its roles again: helm upgrade {} {CHART} --namespace {} --reuse-values",
-            release.release, release.namespace
+            release.helm_name, release.namespace
         ),
         None => format!(
             "give it the rules of the chart's Role: kubectl -n {} edit role abb-operator",

@@ -1,6 +1,8 @@
 //! Faults between the cluster and a backup: Secret, address, certificate, account, package, clock, and what the spec holds
 //! back. All set-ups stand side by side in one namespace under one operator, each with a NAS of its own.
 
+use std::fmt::Write as _;
+
 use abb_operator::simulator::{
     self, Behaviour, Control, Fault, FaultKind, Options, PackageState, Scenario, Simulator,
 };
@@ -52,9 +54,10 @@ impl Objects {
              timeouts: {{request: 2s, settle: 3s}}\n{spec}\n"
         );
         if !secret.is_empty() {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{{secret}}}\n"
-            ));
+            );
         }
         text.push_str(more);
         text
@@ -106,7 +109,7 @@ fn set_ups() -> Vec<SetUp> {
         SetUp {
             sentence: "the Secret has no password",
             reason: "SecretNotFound",
-            change: |objects| objects.secret = "username: abb-operator, pass: x".to_owned(),
+            change: |objects| "username: abb-operator, pass: x".clone_into(&mut objects.secret),
             lines: &[
                 ("fail", "status", &["SecretNotFound"]),
                 (
@@ -140,7 +143,9 @@ fn set_ups() -> Vec<SetUp> {
         SetUp {
             sentence: "the password is wrong",
             reason: "CredentialsRejected",
-            change: |objects| objects.secret = "username: abb-operator, password: other-canary".to_owned(),
+            change: |objects| {
+                "username: abb-operator, password: other-canary".clone_into(&mut objects.secret)
+            },
             lines: &[
                 (
                     "fail",
@@ -223,7 +228,7 @@ fn set_ups() -> Vec<SetUp> {
         SetUp {
             sentence: "the name of the host does not exist",
             reason: "Unreachable",
-            change: |objects| objects.url = "https://nas.invalid:5001".to_owned(),
+            change: |objects| "https://nas.invalid:5001".clone_into(&mut objects.url),
             lines: &[
                 ("fail", "status", &["Unreachable"]),
                 (
@@ -270,7 +275,7 @@ fn set_ups() -> Vec<SetUp> {
             reason: "Unreachable",
             change: |objects| {
                 objects.url = objects.url.replace("https://", "http://");
-                objects.tls = "{allowPlaintext: true}".to_owned();
+                "{allowPlaintext: true}".clone_into(&mut objects.tls);
             },
             lines: &[
                 ("fail", "status", &["Unreachable"]),
@@ -289,7 +294,7 @@ fn set_ups() -> Vec<SetUp> {
             plaintext: true,
             change: |objects| {
                 objects.url = objects.url.replace("http://", "https://");
-                objects.tls = "{}".to_owned();
+                "{}".clone_into(&mut objects.tls);
             },
             lines: &[
                 ("fail", "status", &["Unreachable"]),
@@ -355,7 +360,7 @@ fn set_ups() -> Vec<SetUp> {
         },
         SetUp {
             sentence: "the server is in Observe and allows removals",
-            change: |objects| objects.spec = "  mode: Observe\n  removals: {allowed: true}".to_owned(),
+            change: |objects| "  mode: Observe\n  removals: {allowed: true}".clone_into(&mut objects.spec),
             lines: &[
                 (
                     "warn",
@@ -372,7 +377,7 @@ fn set_ups() -> Vec<SetUp> {
         },
         SetUp {
             sentence: "no certificate is verified",
-            change: |objects| objects.tls = "{insecureSkipVerify: true}".to_owned(),
+            change: |objects| "{insecureSkipVerify: true}".clone_into(&mut objects.tls),
             lines: &[(
                 "warn",
                 "trust",
@@ -384,7 +389,7 @@ fn set_ups() -> Vec<SetUp> {
             sentence: "the ConfigMap with the authority does not exist",
             reason: "CertificateRejected",
             change: |objects| {
-                objects.tls = "{caRef: {kind: ConfigMap, name: nobody, key: ca.crt}}".to_owned()
+                "{caRef: {kind: ConfigMap, name: nobody, key: ca.crt}}".clone_into(&mut objects.tls)
             },
             lines: &[
                 ("fail", "status", &["CertificateRejected"]),
@@ -399,7 +404,7 @@ fn set_ups() -> Vec<SetUp> {
         SetUp {
             sentence: "no authority that this machine knows has signed the certificate",
             reason: "CertificateRejected",
-            change: |objects| objects.tls = "{}".to_owned(),
+            change: |objects| "{}".clone_into(&mut objects.tls),
             lines: &[
                 ("fail", "status", &["CertificateRejected"]),
                 (
@@ -463,7 +468,7 @@ async fn doctor_names_each_fault_on_the_way_to_a_nas_and_no_other() {
             more: String::new(),
         };
         (set_up.change)(&mut objects);
-        manifests.push_str(&format!("---\n{}", objects.manifests()));
+        let _ = write!(manifests, "---\n{}", objects.manifests());
         stands.push((set_up, objects.name, nas));
     }
     assert!(stands.len() > 20);
