@@ -187,6 +187,45 @@ Examples:
   kubectl abb doctor nas -n backups
   kubectl abb doctor --lease-namespace operators --lease-name backup-operator";
 
+/// Who asks for completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// For `kubectl-abb` in bash.
+    Bash,
+    /// For `kubectl-abb` in zsh.
+    Zsh,
+    /// For `kubectl-abb` in fish.
+    Fish,
+    /// For `kubectl-abb` in `PowerShell`.
+    Powershell,
+    /// For `kubectl-abb` in elvish.
+    Elvish,
+    /// For `kubectl abb`, by kubectl's completion of any shell.
+    Kubectl,
+}
+
+impl From<clap_complete::Shell> for Shell {
+    fn from(shell: clap_complete::Shell) -> Self {
+        match shell {
+            clap_complete::Shell::Zsh => Self::Zsh,
+            clap_complete::Shell::Fish => Self::Fish,
+            clap_complete::Shell::PowerShell => Self::Powershell,
+            clap_complete::Shell::Elvish => Self::Elvish,
+            _ => Self::Bash,
+        }
+    }
+}
+
+const COMPLETION_HELP: &str = "\
+kubectl completes `kubectl abb` where it completes itself (kubectl completion --help) and finds a program kubectl_complete-abb
+in PATH: the script of `completion kubectl`. The scripts for a shell complete `kubectl-abb`. They ask the plugin itself, which
+asks the cluster for names.
+
+Examples:
+  kubectl abb completion kubectl > ~/.local/bin/kubectl_complete-abb && chmod +x ~/.local/bin/kubectl_complete-abb
+  source <(kubectl abb completion bash)
+  kubectl abb completion fish > ~/.config/fish/completions/kubectl-abb.fish";
+
 /// The plugin's commands.
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
@@ -229,10 +268,11 @@ pub enum PluginCommand {
         #[command(flatten)]
         method: MethodArgs,
     },
-    /// Print what makes a shell complete commands, flags and names.
+    /// Print what makes a shell, or kubectl's own completion, complete commands, flags and names.
+    #[command(after_long_help = COMPLETION_HELP)]
     Completion {
-        /// The shell.
+        /// The shell; `kubectl` for `kubectl abb` in every shell in which kubectl completes.
         #[arg(value_enum)]
-        shell: clap_complete::Shell,
+        shell: Shell,
     },
 }

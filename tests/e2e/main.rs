@@ -7,6 +7,7 @@
 mod bad_input;
 mod calls;
 mod commands;
+mod completion;
 mod crash;
 mod crds;
 mod doctor;

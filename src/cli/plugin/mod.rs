@@ -12,7 +12,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use super::{Failure, call, doctor};
+use super::{Failure, call, completion, doctor};
 use crate::{
     api::BackupServer,
     clock::Clock,
@@ -41,7 +41,7 @@ pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
         PluginCommand::Import(args) => import::run(&Place::find(&cluster).await?, &args).await,
         PluginCommand::Suspend(args) => suspend::run(&Place::find(&cluster).await?, &args, true).await,
         PluginCommand::Resume(args) => suspend::run(&Place::find(&cluster).await?, &args, false).await,
-        PluginCommand::Completion { .. } => Err(Failure::new("not built yet")),
+        PluginCommand::Completion { shell } => completion::script("kubectl-abb", shell),
     }
 }
 

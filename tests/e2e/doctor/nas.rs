@@ -144,7 +144,7 @@ fn set_ups() -> Vec<SetUp> {
             sentence: "the password is wrong",
             reason: "CredentialsRejected",
             change: |objects| {
-                "username: abb-operator, password: other-canary".clone_into(&mut objects.secret)
+                "username: abb-operator, password: other-canary".clone_into(&mut objects.secret);
             },
             lines: &[
                 (
@@ -389,7 +389,7 @@ fn set_ups() -> Vec<SetUp> {
             sentence: "the ConfigMap with the authority does not exist",
             reason: "CertificateRejected",
             change: |objects| {
-                "{caRef: {kind: ConfigMap, name: nobody, key: ca.crt}}".clone_into(&mut objects.tls)
+                "{caRef: {kind: ConfigMap, name: nobody, key: ca.crt}}".clone_into(&mut objects.tls);
             },
             lines: &[
                 ("fail", "status", &["CertificateRejected"]),
