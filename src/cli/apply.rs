@@ -11,9 +11,11 @@ use super::{
     call::print,
     manifests::{self, DEFAULT_NAMESPACE},
     operate::ended,
+    progress::{Board, Ended, results, standard_error},
+    screen::Screen,
 };
 use crate::{
-    api::{BackupServer, BackupTask, ConditionType, State, condition},
+    api::{BackupServer, BackupTask, ConditionType, condition},
     config::ApplyArgs,
     controller::store::MemoryStore,
     standalone::{Change, Declared, Folder, Ground, Kept, Look, Standalone, declare},
@@ -59,7 +61,7 @@ pub(super) async fn run(args: ApplyArgs) -> Result<(), Failure> {
         advice,
     } = declared;
     for advice in &advice {
-        eprintln!("look at {}: {}: {}", advice.place, advice.object, advice.message);
+        eprintln!("note {}: {}: {}", advice.place, advice.object, advice.message);
     }
     let store = MemoryStore::kept_by(Arc::clone(&folder) as Arc<_>);
     for server in servers {
@@ -86,18 +88,25 @@ pub(super) async fn run(args: ApplyArgs) -> Result<(), Failure> {
         }
     }
     let standalone = Standalone::new(Ground::new(store, credentials));
+    let known = store_results(&standalone);
     let end = Box::pin(turn_until_done(&standalone, &args)).await;
     standalone.log_out().await;
+    let rows = rows(&standalone, &known);
+    if !rows.is_empty() {
+        print(&results(Screen::stdout(), &rows));
+    }
     report(&standalone, &end, args.wait)
 }
 
 /// Turns until nothing more is to be done now, or with `wait` until every result is there.
 async fn turn_until_done(standalone: &Standalone, args: &ApplyArgs) -> End {
+    let mut board = Board::new(standard_error());
     let turning = async {
-        let mut shown = Shown::default();
         loop {
             let look = Box::pin(standalone.turn()).await;
-            shown.changes(standalone);
+            for task in standalone.store().tasks() {
+                board.show(&task);
+            }
             if is_done(standalone, &look, args.wait) {
                 return End::Done;
             }
@@ -111,11 +120,13 @@ async fn turn_until_done(standalone: &Standalone, args: &ApplyArgs) -> End {
         }
     };
     // A pass that is cut short has kept every intent before its call, as a killed one has.
-    tokio::select! {
+    let end = tokio::select! {
         end = turning => end,
         () = over => End::TimedOut,
         () = ended() => End::Interrupted,
-    }
+    };
+    board.finish();
+    end
 }
 
 /// Whether every call has its evidence, and with `wait` every run its result. What somebody has to mend first is not
@@ -159,24 +170,42 @@ fn is_stalled(task: &BackupTask) -> bool {
     condition(conditions, ConditionType::Stalled).is_some()
 }
 
-/// What was last said of each task.
-#[derive(Default)]
-struct Shown(std::collections::BTreeMap<String, String>);
+/// Results that stand in the status of some task, by their numbers with their tasks.
+fn store_results(standalone: &Standalone) -> BTreeSet<(String, i64)> {
+    let of = |task: &BackupTask| {
+        let history = task
+            .status
+            .as_ref()
+            .map(|status| status.history.clone())
+            .unwrap_or_default();
+        let uid = task.uid().unwrap_or_default();
+        history
+            .into_iter()
+            .map(move |entry| (uid.clone(), entry.result.result_id))
+    };
+    standalone.store().tasks().iter().flat_map(of).collect()
+}
 
-impl Shown {
-    fn changes(&mut self, standalone: &Standalone) {
-        for task in standalone.store().tasks() {
-            let Some(status) = &task.status else { continue };
-            let state = status.state.map_or("", State::as_str);
-            let ready = condition(&status.conditions, ConditionType::Ready);
-            let line = format!("{state:9} {}", ready.map_or("", |ready| ready.reason.as_str()));
-            let name = task.name_any();
-            if self.0.get(&name) != Some(&line) {
-                eprintln!("{name}: {line}");
-                self.0.insert(name, line);
+/// Runs that have ended since, and those that go on.
+fn rows(standalone: &Standalone, known: &BTreeSet<(String, i64)>) -> Vec<Ended> {
+    let mut rows = Vec::new();
+    for task in standalone.store().tasks() {
+        let Some(status) = &task.status else { continue };
+        let uid = task.uid().unwrap_or_default();
+        for entry in status.history.iter().rev() {
+            let id = entry.result.result_id;
+            let outcome = entry.outcome.filter(|_| !known.contains(&(uid.clone(), id)));
+            // What somebody else ran is not what was applied.
+            if let Some(outcome) = outcome.filter(|_| !entry.triggers.is_empty()) {
+                rows.push(Ended::backup(&task, outcome, Some(id)));
             }
         }
+        if status.run.is_some() {
+            let message = "the run goes on; the next apply writes down its result";
+            rows.push(Ended::otherwise(&task.name_any(), "Running", message));
+        }
     }
+    rows
 }
 
 /// Says what came of it; the exit code follows from it.

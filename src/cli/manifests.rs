@@ -3,8 +3,13 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 
-use super::{Failure, nas};
+use super::{
+    Failure, nas,
+    progress::standard_error,
+    screen::{Tone, safe},
+};
 use crate::{
     config::{AccountArgs, ManifestArgs},
     controller::kubernetes::Kubernetes,
@@ -36,8 +41,15 @@ pub(super) fn read(args: &ManifestArgs, namespace: &str, now: Timestamp) -> Resu
 
 /// Says on standard error what is wrong with manifests.
 pub(super) fn refuse(faults: &[Fault]) -> Failure {
+    let screen = standard_error();
     for fault in faults {
-        eprintln!("{fault}");
+        let text = fault.to_string();
+        if screen.is_terminal() {
+            eprint!("{}", screen.paragraph(Tone::Bad, "fail", &safe(&text)));
+        } else {
+            // As compilers write it, so that editors find the place.
+            eprintln!("{}", safe(&text));
+        }
     }
     let s = if faults.len() == 1 { "" } else { "s" };
     Failure::usage(format!(
@@ -71,7 +83,8 @@ pub(super) fn credentials(
 
 /// The account of the environment, where there is one. All or nothing: a password without an address goes nowhere.
 fn account(args: &AccountArgs) -> Result<Option<Account>, Failure> {
-    let password = nas::secret(args.password())?;
+    // A pipeline that has no secret sets the variable to nothing.
+    let password = nas::secret(args.password())?.filter(|password| !password.expose_secret().is_empty());
     let Some(password) = password else {
         return Ok(None);
     };

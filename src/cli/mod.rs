@@ -11,6 +11,7 @@ mod nas;
 mod operate;
 mod plan;
 mod plugin;
+mod progress;
 mod ready;
 mod record;
 mod screen;
@@ -119,7 +120,7 @@ pub async fn run(cli: Cli) -> ExitCode {
 
 /// Runs a command of the kubectl plugin; exit codes as above.
 pub async fn run_plugin(plugin: Plugin) -> ExitCode {
-    ended_with(plugin::run(plugin).await)
+    ended_with(Box::pin(plugin::run(plugin)).await)
 }
 
 fn ended_with(done: Result<(), Failure>) -> ExitCode {

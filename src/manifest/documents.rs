@@ -6,24 +6,23 @@ use std::{
     sync::Arc,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
-    Fault, Located, Manifests, Place, child,
+    Fault, Located, Manifests, Place, data,
     files::Text,
     item,
     kinds::{Kind, kinds},
     nearest::nearest,
-    schema::{self, Class, Finding},
-    tree::{self, Content, Document, Node},
+    tree::{Content, Entry, Node},
+    yaml::{self, Document},
 };
 use crate::api::GROUP;
 
 /// Collects objects and faults over all files.
 pub(super) struct Reading<'a> {
-    kinds: Vec<Kind>,
+    kinds: &'static [Kind],
     default_namespace: &'a str,
     seen: HashMap<(String, String, String), Place>,
     pub(super) manifests: Manifests,
@@ -43,7 +42,7 @@ impl<'a> Reading<'a> {
 
     /// Takes a text's documents.
     pub(super) fn take(&mut self, text: &Text) {
-        for document in tree::read(&text.text) {
+        for document in yaml::read(&text.content) {
             let Document { root, flaws } = document;
             let object = root.as_ref().map(label).unwrap_or_default();
             for flaw in flaws {
@@ -93,7 +92,7 @@ impl<'a> Reading<'a> {
                             line: node.line,
                             content: Content::Scalar(value.into()),
                         };
-                        entries.push(tree::Entry {
+                        entries.push(Entry {
                             key: key.to_owned(),
                             line: node.line,
                             node: value,
@@ -134,10 +133,7 @@ impl<'a> Reading<'a> {
             let is_half_ours = group == GROUP || self.ours().any(|kind| kind.name == name);
             if text.is_named || is_half_ours {
                 let field = if version.is_empty() { "apiVersion" } else { "kind" };
-                let message = format!(
-                    "required value is missing: a manifest begins with apiVersion and kind, such as {}",
-                    self.known()
-                );
+                let message = format!("required value is missing: what is read here is {}", self.known());
                 self.fault(text, &node, field, field, message);
             }
             return;
@@ -153,7 +149,7 @@ impl<'a> Reading<'a> {
             let (field, message) = self.unknown_kind(&version, &name);
             self.fault(text, &node, field, field, message);
         } else if self.ours().any(|kind| kind.name == name) && nearest(group, [GROUP]).is_some() {
-            let message = format!("unknown group {group:?}: did you mean {}?", self.known());
+            let message = format!("unknown group {group:?}: did you mean {GROUP}?");
             self.fault(text, &node, "apiVersion", "apiVersion", message);
         } else {
             self.manifests.others += 1;
@@ -166,11 +162,10 @@ impl<'a> Reading<'a> {
 
     /// What exists in our group.
     fn known(&self) -> String {
-        let known: Vec<String> = self
-            .ours()
-            .map(|kind| format!("{} {}", kind.api_version, kind.name))
-            .collect();
-        known.join(" and ")
+        let names: Vec<&str> = self.ours().map(|kind| kind.name.as_str()).collect();
+        let mut versions: Vec<&str> = self.ours().map(|kind| kind.api_version.as_str()).collect();
+        versions.dedup();
+        format!("{} of {}", names.join(" and "), versions.join(" and "))
     }
 
     fn unknown_kind(&self, version: &str, name: &str) -> (&'static str, String) {
@@ -178,13 +173,13 @@ impl<'a> Reading<'a> {
             let meant = nearest(name, self.ours().map(|kind| kind.name.as_str()));
             let remedy = match meant {
                 Some(meant) => format!("did you mean {meant}?"),
-                None => format!("there are {}", self.known()),
+                None => format!("there is {}", self.known()),
             };
             return ("kind", format!("unknown kind {name:?}: {remedy}"));
         }
         (
             "apiVersion",
-            format!("unknown version {version:?}: there are {}", self.known()),
+            format!("unknown version {version:?}: there is {}", self.known()),
         )
     }
 
@@ -232,7 +227,7 @@ fn is_list(version: &str, kind: &str) -> bool {
 fn label(node: &Node) -> String {
     let kind = node.text("kind").unwrap_or("");
     match node.field("metadata").and_then(|metadata| metadata.text("name")) {
-        Some(name) if !kind.is_empty() => format!("{kind} {name:?}"),
+        Some(name) if !kind.is_empty() && !name.is_empty() => format!("{kind} {name:?}"),
         _ => kind.to_owned(),
     }
 }
@@ -241,15 +236,8 @@ fn judged(kind: &Kind, text: &Text, node: Node, default_namespace: &str) -> (Loc
     let mut object = node.value();
     let mut findings = kind.judge(&mut object, default_namespace);
     match kind.name.as_str() {
-        "Secret" => {
-            judge_data(&object, "data", true, &mut findings);
-            judge_data(&object, "stringData", false, &mut findings);
-            merge_string_data(&mut object);
-        }
-        "ConfigMap" => {
-            judge_data(&object, "data", false, &mut findings);
-            judge_data(&object, "binaryData", true, &mut findings);
-        }
+        "Secret" => data::judge_secret(&mut object, &mut findings),
+        "ConfigMap" => data::judge_config_map(&mut object, &mut findings),
         _ => {}
     }
     let place = Place {
@@ -272,52 +260,6 @@ fn judged(kind: &Kind, text: &Text, node: Node, default_namespace: &str) -> (Loc
     let mut said = HashSet::new();
     faults.retain(|fault| said.insert((fault.field.clone(), fault.message.clone())));
     (located, faults)
-}
-
-/// Keys and base64 of a Secret or ConfigMap. What stands there is never shown.
-fn judge_data(object: &Value, field: &str, is_base64: bool, findings: &mut Vec<Finding>) {
-    let mut say = |path: String, message: &str| findings.push(Finding::new(path, Class::Invalid, message));
-    for (key, value) in object[field].as_object().into_iter().flatten() {
-        let path = child(field, key);
-        if key.len() > 253 || matches!(key.as_str(), "." | "..") || !schema::matches("^[-._a-zA-Z0-9]+$", key)
-        {
-            say(
-                path.clone(),
-                "the key must be at most 253 letters, digits, '-', '_' and '.'",
-            );
-        }
-        let Some(text) = value.as_str() else { continue };
-        let text: String = text
-            .chars()
-            .filter(|letter| !matches!(letter, '\n' | '\r'))
-            .collect();
-        if is_base64 && BASE64_STANDARD.decode(text).is_err() {
-            say(
-                path,
-                "must be base64: in a Secret plain text may stand below stringData",
-            );
-        }
-    }
-}
-
-/// What stands in `stringData` comes to stand in `data`, as the API server keeps it.
-fn merge_string_data(secret: &mut Value) {
-    let Some(Value::Object(texts)) = secret
-        .as_object_mut()
-        .and_then(|secret| secret.remove("stringData"))
-    else {
-        return;
-    };
-    let data = secret
-        .as_object_mut()
-        .map(|secret| secret.entry("data").or_insert_with(|| Map::new().into()));
-    // Something else in its place is a fault already.
-    let Some(Value::Object(data)) = data else { return };
-    for (key, text) in texts {
-        if let Some(text) = text.as_str() {
-            data.insert(key, BASE64_STANDARD.encode(text).into());
-        }
-    }
 }
 
 /// Reads a judged object as its type.

@@ -17,7 +17,7 @@ const NO_MANIFESTS: [&str; 2] = ["kustomization.yaml", "kustomization.yml"];
 /// A text with where it comes from.
 pub(super) struct Text {
     pub(super) file: String,
-    pub(super) text: String,
+    pub(super) content: String,
     /// Whether the file was named, rather than found in a folder.
     pub(super) is_named: bool,
 }
@@ -54,7 +54,7 @@ impl Reader {
     fn fault(&mut self, path: &Path, message: String) {
         self.found += 1;
         let place = Place {
-            file: path.display().to_string(),
+            file: shown(path),
             line: 0,
         };
         self.faults.push(Fault {
@@ -85,6 +85,7 @@ impl Reader {
 
     fn folder(&mut self, folder: &Path) {
         if !self.is_new(folder) {
+            self.found += 1;
             return;
         }
         let mut entries = Vec::new();
@@ -131,20 +132,31 @@ impl Reader {
 
     fn text(&mut self, path: &Path, bytes: Vec<u8>, is_named: bool) {
         match String::from_utf8(bytes) {
-            Ok(text) => self.texts.push(Text {
-                file: path.display().to_string(),
-                text,
+            Ok(content) => self.texts.push(Text {
+                file: shown(path),
+                content,
                 is_named,
             }),
             Err(error) => {
                 let read = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                let line = 1 + read.iter().filter(|byte| **byte == b'\n').count();
+                let line = read.split(|byte| *byte == b'\n').count();
                 self.fault(path, "is no UTF-8: save the file as UTF-8".to_owned());
                 if let Some(fault) = self.faults.last_mut() {
                     fault.place.line = line;
                 }
             }
         }
+    }
+}
+
+/// The path without the steps that lead nowhere.
+fn shown(path: &Path) -> String {
+    let steps: PathBuf = path.components().collect();
+    let short = steps.strip_prefix(".").unwrap_or(&steps);
+    if short.as_os_str().is_empty() {
+        ".".to_owned()
+    } else {
+        short.display().to_string()
     }
 }
 

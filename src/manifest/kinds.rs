@@ -2,6 +2,8 @@
 //! Secret and ConfigMap by the few fields they have. Judged as the API server does: shape first, rules only where the
 //! shape allows it, everything that is wrong at once.
 
+use std::sync::LazyLock;
+
 use kube_cel::{CompiledSchema, ErrorKind, ValidationError, Validator, compile_schema};
 use serde_json::{Value, json};
 
@@ -22,7 +24,12 @@ pub(super) struct Kind {
 }
 
 /// All of them, ours first.
-pub(super) fn kinds() -> Vec<Kind> {
+pub(super) fn kinds() -> &'static [Kind] {
+    static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(all);
+    &KINDS
+}
+
+fn all() -> Vec<Kind> {
     let ours = api::definitions().into_iter().flat_map(|definition| {
         // The type is written as JSON anyway; making a value of it directly would be code of its own.
         let text = serde_json::to_string(&definition).unwrap_or_default();
@@ -46,9 +53,9 @@ pub(super) fn kinds() -> Vec<Kind> {
 }
 
 /// The kind that an object says it is of.
-pub(super) fn of(object: &Value) -> Option<Kind> {
+pub(super) fn of(object: &Value) -> Option<&'static Kind> {
     kinds()
-        .into_iter()
+        .iter()
         .find(|kind| object["apiVersion"] == kind.api_version && object["kind"] == kind.name)
 }
 
@@ -109,14 +116,10 @@ impl Kind {
         metadata::judge(object, default_namespace, &mut findings);
         if !findings.iter().any(|finding| finding.class == Class::Blocking) {
             let broken = self.broken_rules(object, None);
-            // A pattern says what is expected in a form that people do not read; the rule beside it says it in words.
-            findings.retain(|finding| {
-                finding.class != Class::Pattern || !broken.iter().any(|(path, _)| *path == finding.path)
-            });
             let said = broken.into_iter();
             findings.extend(said.map(|(path, message)| Finding::new(path, Class::Invalid, message)));
         }
-        findings
+        without_needless_patterns(findings)
     }
 
     /// The rules about a change that this one breaks.
@@ -139,6 +142,18 @@ impl Kind {
             Err(errors) => errors.into_iter().map(said).collect(),
         }
     }
+}
+
+/// A pattern says what is expected in a form that people do not read; what else is said of the same field is in words.
+fn without_needless_patterns(findings: Vec<Finding>) -> Vec<Finding> {
+    let in_words: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.class != Class::Pattern)
+        .map(|finding| finding.path.clone())
+        .collect();
+    let mut findings = findings;
+    findings.retain(|finding| finding.class != Class::Pattern || !in_words.contains(&finding.path));
+    findings
 }
 
 fn said(error: ValidationError) -> (String, String) {

@@ -37,11 +37,12 @@ pub(super) fn schema() -> Value {
     let number = json!({ "type": "integer" });
     let time = json!({ "type": "string", "format": "date-time" });
     let switch = json!({ "type": "boolean" });
+    let some_text = json!({ "type": "string", "minLength": 1 });
     let owner = json!({
         "type": "object",
         "required": ["apiVersion", "kind", "name", "uid"],
         "properties": {
-            "apiVersion": text, "kind": text, "name": text, "uid": text,
+            "apiVersion": some_text, "kind": some_text, "name": some_text, "uid": some_text,
             "controller": switch, "blockOwnerDeletion": switch,
         },
     });
@@ -79,6 +80,7 @@ pub(super) fn judge(object: &mut Value, default_namespace: &str, findings: &mut 
     }
     judge_name(metadata, findings);
     judge_namespace(metadata, default_namespace, findings);
+    judge_owners(metadata, findings);
     let mut say = |path: String, message: String| findings.push(Finding::new(path, Class::Invalid, message));
     for (key, value) in texts(metadata, "labels") {
         let path = child("metadata.labels", key);
@@ -118,6 +120,18 @@ pub(super) fn judge(object: &mut Value, default_namespace: &str, findings: &mut 
         if let Some(wrong) = finalizer.as_str().and_then(wrong_qualified_name) {
             say(super::item("metadata.finalizers", number), wrong);
         }
+    }
+}
+
+fn judge_owners(metadata: &Map<String, Value>, findings: &mut Vec<Finding>) {
+    let owners = metadata
+        .get("ownerReferences")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    if owners.filter(|owner| owner["controller"] == true).count() > 1 {
+        let message = "only one of them may be the controller";
+        findings.push(Finding::new("metadata.ownerReferences", Class::Invalid, message));
     }
 }
 

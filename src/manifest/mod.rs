@@ -3,6 +3,8 @@
 //! knows a cluster or a NAS: `plan` and `apply` decide what follows from the objects, and show what only the decision can
 //! say, such as a day that no month has.
 
+mod builder;
+mod data;
 mod documents;
 mod files;
 mod kinds;
@@ -11,11 +13,16 @@ mod nearest;
 mod scalar;
 mod schema;
 mod tree;
+mod yaml;
 
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde::Serialize;
@@ -64,13 +71,18 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
+        let mut line = format!("{}: ", self.place);
         for part in [&self.object, &self.field] {
             if !part.is_empty() {
-                write!(f, "{part}: ")?;
+                line.extend([part, ": "]);
             }
         }
-        f.write_str(&self.message)
+        line.push_str(&self.message);
+        // Names of files and fields are anybody's: one line stays one, and no terminal is told anything.
+        line.chars().try_for_each(|letter| match letter {
+            letter if letter.is_control() => write!(f, "{}", letter.escape_default()),
+            letter => f.write_char(letter),
+        })
     }
 }
 
@@ -136,7 +148,7 @@ pub struct Manifests {
     pub tasks: Vec<Located<BackupTask>>,
     /// The Secrets; what `stringData` says stands in `data`.
     pub secrets: Vec<Located<Secret>>,
-    /// The ConfigMaps.
+    /// Each ConfigMap.
     pub config_maps: Vec<Located<ConfigMap>>,
     /// How many documents are of kinds that are not read here.
     pub others: usize,
@@ -178,7 +190,7 @@ pub fn changes<K: Serialize>(before: &K, after: &Located<K>) -> Vec<Fault> {
 
 /// The path of a field, a key with other signs in brackets.
 fn child(path: &str, name: &str) -> String {
-    if name.contains(['.', '/', '[', ' ']) {
+    if name.is_empty() || name.contains(['.', '/', '[', ' ']) {
         format!("{path}[{name}]")
     } else if path.is_empty() {
         name.to_owned()

@@ -5,8 +5,12 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     let lower = name.to_lowercase();
     let distance = |known: &str| {
         let known = known.to_lowercase();
-        // A word left out or added (`suspended`, `backoff`) is as near as a slip of the finger.
-        if lower.len() > 3 && (known.contains(&lower) || lower.contains(&known)) {
+        if lower == known {
+            return 0;
+        }
+        // A part left out (`backoff`) or something added (`suspended`) is as near as a slip of the finger.
+        let is_longer = lower.contains(&known) && lower.len() * 2 <= known.len() * 3;
+        if is_longer || lower.len() > 3 && known.contains(&lower) {
             return 1;
         }
         strsim::damerau_levenshtein(&lower, &known)
@@ -41,6 +45,8 @@ mod tests {
             ("backoff", Some("retryBackoff")),
             ("trigger", Some("triggers")),
             ("taks", Some("task")),
+            ("Removal", Some("removal")),
+            ("removalPolicyOfTheTask", None),
             ("cron", None),
             ("x", None),
             ("", None),

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{child, item, nearest::nearest};
 
+const WRONG_TIME: &str = "must be of type date-time, such as 2026-01-02T03:04:05Z";
+
 /// Something wrong at a path of the object.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Finding {
@@ -54,7 +56,7 @@ pub(super) fn prune(schema: &Value, value: &mut Value, path: &str, findings: &mu
                 }
                 let message = match nearest(name, known.keys().map(String::as_str)) {
                     Some(meant) => format!("unknown field: did you mean {meant:?}?"),
-                    None => format!("unknown field: known here are {}", list(known.keys())),
+                    None => format!("unknown field: known here: {}", list(known.keys())),
                 };
                 findings.push(Finding::new(child(path, name), Class::Unknown, message));
                 false
@@ -108,23 +110,24 @@ pub(super) fn set_defaults(schema: &Value, value: &mut Value) {
 /// Judges a value by its schema.
 pub(super) fn judge(schema: &Value, value: &Value, path: &str, findings: &mut Vec<Finding>) {
     let mut say = |class, message: String| findings.push(Finding::new(path, class, message));
-    if let Some(wanted) = schema["type"].as_str()
-        && !is_of_type(wanted, value)
-    {
-        let quote = if wanted == "string" && !value.is_array() && !value.is_object() {
-            ": put it in quotes"
-        } else {
-            ""
-        };
-        say(
-            Class::Blocking,
-            format!("must be of type {wanted}, not {}{quote}", type_of(value)),
-        );
-    }
-    if let Some(allowed) = schema["enum"].as_array()
+    let allowed = schema["enum"].as_array();
+    if let Some(allowed) = allowed
         && !allowed.contains(value)
     {
-        let message = format!("unsupported value {value}: supported values: {}", list(allowed));
+        say(
+            Class::Blocking,
+            format!("unsupported value: {value}: supported values: {}", list(allowed)),
+        );
+    } else if let Some(wanted) = schema["type"].as_str()
+        && !is_of_type(wanted, value)
+    {
+        let found = type_of(value);
+        let message = match value {
+            Value::Number(_) if schema["format"] == "date-time" => format!("{WRONG_TIME}, not {found}"),
+            Value::Array(_) | Value::Object(_) => format!("must be of type {wanted}, not {found}"),
+            _ if wanted == "string" => format!("must be of type string, not {found}: put it in quotes"),
+            _ => format!("must be of type {wanted}, not {found}"),
+        };
         say(Class::Blocking, message);
     }
     match value {
@@ -185,8 +188,10 @@ fn judge_number(schema: &Value, number: f64, say: &mut impl FnMut(Class, String)
     }
 }
 
+/// Length and pattern one after the other, as the API server does; the format beside them.
 fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
     let length = text.chars().count() as u64;
+    let is_time = schema["format"] == "date-time";
     if let Some(most) = schema["maxLength"].as_u64()
         && length > most
     {
@@ -194,20 +199,22 @@ fn judge_text(schema: &Value, text: &str, say: &mut impl FnMut(Class, String)) {
             Class::Blocking,
             format!("too long: may not be more than {most} characters, and has {length}"),
         );
-    }
-    if let Some(least) = schema["minLength"].as_u64()
+    } else if let Some(least) = schema["minLength"].as_u64()
         && length < least
     {
         say(Class::Invalid, format!("should be at least {least} chars long"));
-    }
-    if let Some(pattern) = schema["pattern"].as_str()
+    } else if let Some(pattern) = schema["pattern"].as_str()
         && !matches(pattern, text)
     {
-        say(Class::Pattern, format!("should match '{pattern}'"));
+        let message = if is_time {
+            WRONG_TIME.to_owned()
+        } else {
+            format!("should match '{pattern}'")
+        };
+        say(Class::Pattern, message);
     }
-    if schema["format"] == "date-time" && !is_date_time(text) {
-        let message = "must be of type date-time, such as 2026-01-02T03:04:05Z";
-        say(Class::Blocking, message.to_owned());
+    if is_time && !is_date_time(text) {
+        say(Class::Blocking, WRONG_TIME.to_owned());
     }
 }
 

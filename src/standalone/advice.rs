@@ -27,11 +27,20 @@ pub struct Advice {
 /// A removal that is permitted for longer is left in Git by mistake.
 const LONG_REMOVAL: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Everything that is to be said of these manifests.
+/// Everything that is to be said of what these manifests change; of what was there before it has been said.
 #[must_use]
-pub fn advise(manifests: &Manifests, now: Timestamp) -> Vec<Advice> {
+pub fn advise(
+    manifests: &Manifests,
+    changes_server: impl Fn(&BackupServer) -> bool,
+    changes_task: impl Fn(&BackupTask) -> bool,
+    now: Timestamp,
+) -> Vec<Advice> {
     let mut advice = Vec::new();
-    for server in &manifests.servers {
+    for server in manifests
+        .servers
+        .iter()
+        .filter(|server| changes_server(&server.object))
+    {
         let object = server.label().to_owned();
         for (field, message) in of_server(&server.object) {
             advice.push(Advice {
@@ -51,8 +60,9 @@ pub fn advise(manifests: &Manifests, now: Timestamp) -> Vec<Advice> {
     }
     let mut meant: BTreeMap<(String, String, String), String> = BTreeMap::new();
     for task in &manifests.tasks {
+        let is_changed = changes_task(&task.object);
         let object = task.label().to_owned();
-        for (field, message) in of_task(&task.object, now) {
+        for (field, message) in of_task(&task.object, now).into_iter().filter(|_| is_changed) {
             advice.push(Advice {
                 place: task.at(field),
                 object: object.clone(),

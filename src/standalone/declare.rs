@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::{BackupServer, BackupTask},
-    manifest::{Fault, Located, Manifests, changes},
+    manifest::{self, Fault, Located, Manifests},
 };
 
 /// What is known of objects beside the manifests.
@@ -95,13 +95,25 @@ pub fn declare(
         })
         .collect();
     servers.retain(|key, _| server_origins.contains_key(key) || used.contains(key));
+    let advice = advise(
+        manifests,
+        |server| changes(&server_origins, &key(server)),
+        |task| changes(&task_origins, &key(task)),
+        now,
+    );
     Ok(Declared {
         servers: servers.into_values().collect(),
         tasks: tasks.into_values().collect(),
         server_origins,
         task_origins,
-        advice: advise(manifests, now),
+        advice,
     })
+}
+
+fn changes(origins: &Origins, key: &Key) -> bool {
+    origins
+        .get(key)
+        .is_some_and(|(_, change)| *change != Change::Unchanged)
 }
 
 /// A declared object with what the API server keeps and adds.
@@ -124,7 +136,7 @@ where
         object.keep_status_of(None);
         return (object, Change::Create);
     };
-    faults.extend(changes(old, declared));
+    faults.extend(manifest::changes(old, declared));
     let mut meta = old.meta().clone();
     meta.labels.clone_from(&object.meta().labels);
     let annotations = object.meta_mut().annotations.take();

@@ -4,10 +4,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod applies;
+mod asking;
 mod bad_input;
 mod calls;
 mod commands;
 mod completion;
+mod corpus;
 mod crash;
 mod crds;
 mod doctor;
@@ -15,14 +18,18 @@ mod gates;
 mod gitops;
 mod harness;
 mod image;
+mod imports;
 mod install;
 mod lab;
 mod leadership;
 mod metrics;
+mod pictures;
 mod proxy;
+mod pulls;
 mod quiet;
 mod removal;
 mod runs;
+mod screens;
 mod tenants;
 mod triggers;
 mod troubles;

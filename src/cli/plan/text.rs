@@ -1,22 +1,27 @@
 //! A plan for people at a terminal.
 
-use std::fmt::Write as _;
-
 use super::words::{destroyed, name, said, summary, why};
 use crate::{
-    cli::screen::{Screen, Tone},
+    cli::screen::{Column, Screen, Tone, safe},
+    manifest::Place,
     standalone::{Change, Plan, PlannedAct, PlannedTask},
 };
+
+const COLUMNS: [Column<'_>; 6] = [
+    Column::whole("ACTION"),
+    Column::cut("BACKUPTASK", 8),
+    Column::cut("SERVER", 4).leaving(2),
+    Column::cut("NAS TASK", 8).leaving(1),
+    Column::whole("CHANGE").leaving(3),
+    Column::cut("WHY", 16),
+];
 
 /// The plan as a table, with what needs words below it.
 pub(super) fn render(plan: &Plan, offline: bool, screen: Screen) -> String {
     let mut text = String::new();
     if !offline && !plan.tasks.is_empty() {
-        let rows = plan.tasks.iter().map(|task| row(plan, task, screen)).collect();
-        text.push_str(&screen.table(
-            &["ACTION", "BACKUPTASK", "SERVER", "NAS TASK", "CHANGE", "WHY"],
-            rows,
-        ));
+        let rows: Vec<_> = plan.tasks.iter().map(|task| row(plan, task, screen)).collect();
+        text.push_str(&screen.columns(&COLUMNS, &rows).text);
         text.push('\n');
     }
     for task in &plan.tasks {
@@ -32,41 +37,31 @@ pub(super) fn render(plan: &Plan, offline: bool, screen: Screen) -> String {
                 task.task.as_deref().unwrap_or(""),
                 task.server
             );
-            text.push_str(&screen.paint(Tone::Bad, &line));
-            text.push('\n');
+            text.push_str(&screen.paragraph(Tone::Bad, "", &safe(&line)));
         }
     }
     for server in plan.servers.iter().filter(|server| server.ready == Some(false)) {
-        let reason = server.reason.as_deref().unwrap_or("");
-        let message = server.message.as_deref().unwrap_or("");
-        let place = server
-            .place
-            .as_ref()
-            .map(|place| format!("{place}: "))
-            .unwrap_or_default();
-        let head = screen.paint(Tone::Bad, "unreadable");
-        let _ = writeln!(
-            text,
-            "{head}  {place}BackupServer {:?}: {reason}: {message}",
-            server.name
+        let line = format!(
+            "{}BackupServer {:?}: {}: {}",
+            at(server.place.as_ref()),
+            server.name,
+            server.reason.as_deref().unwrap_or(""),
+            server.message.as_deref().unwrap_or("")
         );
+        text.push_str(&screen.paragraph(Tone::Bad, "fail", &safe(&line)));
     }
     for task in plan.tasks.iter().filter(|task| task.stalled) {
-        let place = task
-            .place
-            .as_ref()
-            .map(|place| format!("{place}: "))
-            .unwrap_or_default();
-        let head = screen.paint(Tone::Bad, "in trouble");
-        let _ = writeln!(text, "{head}  {place}BackupTask {:?}: {}", task.name, said(task));
+        let line = format!(
+            "{}BackupTask {:?}: {}",
+            at(task.place.as_ref()),
+            task.name,
+            said(task)
+        );
+        text.push_str(&screen.paragraph(Tone::Bad, "fail", &safe(&line)));
     }
     for advice in &plan.advice {
-        let head = screen.paint(Tone::Warn, "look at");
-        let _ = writeln!(
-            text,
-            "{head}     {}: {}: {}",
-            advice.place, advice.object, advice.message
-        );
+        let line = format!("{}: {}: {}", advice.place, advice.object, advice.message);
+        text.push_str(&screen.paragraph(Tone::Warn, "note", &safe(&line)));
     }
     if !text.is_empty() && !text.ends_with("\n\n") {
         text.push('\n');
@@ -83,6 +78,10 @@ pub(super) fn render(plan: &Plan, offline: bool, screen: Screen) -> String {
     text.push_str(&screen.paint(Tone::Strong, &end));
     text.push('\n');
     text
+}
+
+fn at(place: Option<&Place>) -> String {
+    place.map(|place| format!("{place}: ")).unwrap_or_default()
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -108,8 +107,15 @@ fn row(plan: &Plan, task: &PlannedTask, screen: Screen) -> Vec<String> {
         screen.paint(tone, action),
         name(plan, &task.namespace, &task.name),
         task.server.clone(),
-        task.task.clone().unwrap_or_else(|| "-".to_owned()),
+        task.task
+            .as_deref()
+            .map_or_else(|| "-".to_owned(), |name| safe(name).into_owned()),
         change,
-        why(task),
+        // What is wrong stands below in full.
+        if task.stalled {
+            task.reason.clone().unwrap_or_default()
+        } else {
+            safe(&why(task)).into_owned()
+        },
     ]
 }

@@ -3,7 +3,7 @@
 use crate::{
     api::{RemovalPlan, TriggerKind, TriggerRef},
     cli::screen::bytes,
-    standalone::{Plan, PlannedAct, PlannedTask},
+    standalone::{Change, Plan, PlannedAct, PlannedTask},
 };
 
 /// What asks for a run.
@@ -27,6 +27,11 @@ pub(super) fn why(task: &PlannedTask) -> String {
         return task.triggers.iter().map(trigger).collect::<Vec<_>>().join(", ");
     }
     match (task.action, &task.next_run_time) {
+        (PlannedAct::Remove, _) => match (&task.removal_plan, task.change) {
+            (Some(plan), Change::Delete) => format!("removal.when OnDelete destroys {}", destroyed(plan)),
+            (Some(plan), _) => format!("removal.when Now destroys {}", destroyed(plan)),
+            (None, _) => said(task),
+        },
         (PlannedAct::Nothing, Some(next)) if !task.stalled => format!("next {}", next.0),
         _ => said(task),
     }

@@ -1,11 +1,19 @@
 //! The kubectl plugin: the same commands as the operator's own, for the objects of a cluster.
 
+mod answer;
 mod backup;
+mod chosen;
 mod history;
 mod import;
+mod objects;
 mod status;
 mod suspend;
 mod tasks;
+mod wait;
+mod watch;
+mod words;
+
+pub(super) use status::screen_of;
 
 use kube::{
     Config,
@@ -22,10 +30,16 @@ use crate::{
     telemetry::{LogFormat, init_logs},
 };
 
+/// As for every command, but what Kubernetes' client says on its own: the commands tell of their errors themselves, and a
+/// line among those that move would break them.
+const LOGS: &str = "warn,abb_operator::nas=info,kube_client=off,kube_runtime=off";
+
 /// Runs one command.
 pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
     let Plugin { cluster, command } = plugin;
-    init_logs(LogFormat::Text, call::COMMAND_LOGS);
+    // A live screen has no place for lines of a log.
+    let is_live = matches!(&command, PluginCommand::Status(args) if args.watch);
+    init_logs(LogFormat::Text, if is_live { "off" } else { LOGS });
     match command {
         PluginCommand::Call { server, method } => call_server(&cluster, &server, &method).await,
         PluginCommand::Doctor(args) => doctor::run(&cluster, &args).await,
@@ -38,7 +52,10 @@ pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
         PluginCommand::Tasks { server, output } => {
             tasks::run(&Place::find(&cluster).await?, &server, output).await
         }
-        PluginCommand::Import(args) => import::run(&Place::find(&cluster).await?, &args).await,
+        PluginCommand::Import(args) => {
+            let place = Place::find(&cluster).await?;
+            import::run(&place, cluster.namespace.as_deref(), &args).await
+        }
         PluginCommand::Suspend(args) => suspend::run(&Place::find(&cluster).await?, &args, true).await,
         PluginCommand::Resume(args) => suspend::run(&Place::find(&cluster).await?, &args, false).await,
         PluginCommand::Completion { shell } => completion::script("kubectl-abb", shell),
