@@ -322,6 +322,7 @@ mod tests {
         let screen = Screen {
             width: None,
             colours: false,
+            unicode: true,
         };
         let good = Ended::backup(
             &with_result("Success", &json!({})),

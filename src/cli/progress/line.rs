@@ -311,6 +311,7 @@ mod tests {
     const PLAIN: Screen = Screen {
         width: Some(80),
         colours: false,
+        unicode: true,
     };
 
     fn place(width: usize) -> Place {
