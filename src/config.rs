@@ -11,7 +11,8 @@ mod plugin;
 
 pub use manifests::{AccountArgs, ApplyArgs, ManifestArgs, PlanArgs, PlanFormat};
 pub use plugin::{
-    BackupArgs, CancelArgs, ClusterArgs, Format, ImportArgs, Plugin, PluginCommand, StatusArgs, TaskArgs,
+    BackupArgs, CancelArgs, ClusterArgs, DoctorArgs, Format, ImportArgs, Plugin, PluginCommand, Shell,
+    StatusArgs, TaskArgs,
 };
 
 /// Declares backups of Synology Active Backup for Business in Kubernetes.
@@ -44,6 +45,13 @@ pub enum Command {
     Record(Box<RecordArgs>),
     /// Ask a running operator whether it is ready.
     Ready(ReadyArgs),
+    /// Print what makes a shell complete commands, flags and names.
+    #[command(after_long_help = COMPLETION_HELP)]
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Arguments of `run`.
@@ -276,6 +284,14 @@ pub struct ReadyArgs {
     #[arg(long, default_value = "0s", value_parser = any_duration, value_name = "DURATION")]
     pub wait: Duration,
 }
+
+const COMPLETION_HELP: &str = "\
+The script asks abb-operator itself at each TAB, so that it stays right after an update.
+
+Examples:
+  source <(abb-operator completion bash)
+  abb-operator completion zsh > ~/.zfunc/_abb-operator
+  abb-operator completion fish > ~/.config/fish/completions/abb-operator.fish";
 
 fn web_address(text: &str) -> Result<url::Url, String> {
     let url: url::Url = text

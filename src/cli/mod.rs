@@ -2,6 +2,7 @@
 
 mod apply;
 mod call;
+mod completion;
 mod crd;
 mod demo;
 mod doctor;
@@ -76,6 +77,9 @@ impl Failure {
 /// A whole program: reads its arguments, runs what they say, and ends with the exit code of the contract.
 #[must_use]
 pub fn start<P: Parser, F: Future<Output = ExitCode>>(run: impl FnOnce(P) -> F) -> ExitCode {
+    if completion::answered::<P>() {
+        return ExitCode::SUCCESS;
+    }
     let arguments = match P::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -109,6 +113,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Plan(args) => Box::pin(plan::run(*args)).await,
         Command::Apply(args) => Box::pin(apply::run(*args)).await,
         Command::Call(args) => Box::pin(call::run(*args)).await,
+        Command::Completion { shell } => completion::script("abb-operator", shell.into()),
     };
     ended_with(done)
 }

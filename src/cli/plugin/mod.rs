@@ -20,7 +20,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use super::{Failure, call, doctor};
+use super::{Failure, call, completion, doctor};
 use crate::{
     api::BackupServer,
     clock::Clock,
@@ -42,10 +42,7 @@ pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
     init_logs(LogFormat::Text, if is_live { "off" } else { LOGS });
     match command {
         PluginCommand::Call { server, method } => call_server(&cluster, &server, &method).await,
-        PluginCommand::Doctor { server } => {
-            let (kubernetes, server) = server_of(&cluster, &server.unwrap_or_default()).await?;
-            doctor::run(&kubernetes, &server).await
-        }
+        PluginCommand::Doctor(args) => doctor::run(&cluster, &args).await,
         PluginCommand::Status(args) => status::run(&Place::find(&cluster).await?, &args).await,
         PluginCommand::Backup(args) => backup::run(&Place::find(&cluster).await?, &args).await,
         PluginCommand::Cancel(args) => backup::cancel(&Place::find(&cluster).await?, &args).await,
@@ -61,7 +58,7 @@ pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
         }
         PluginCommand::Suspend(args) => suspend::run(&Place::find(&cluster).await?, &args, true).await,
         PluginCommand::Resume(args) => suspend::run(&Place::find(&cluster).await?, &args, false).await,
-        PluginCommand::Completion { .. } => Err(Failure::new("not built yet")),
+        PluginCommand::Completion { shell } => completion::script("kubectl-abb", shell),
     }
 }
 
@@ -135,7 +132,7 @@ pub(super) async fn connect(args: &ClusterArgs) -> Result<(kube::Client, String)
     Ok((place.client, place.namespace))
 }
 
-async fn config(args: &ClusterArgs) -> Result<Config, Failure> {
+pub(super) async fn config(args: &ClusterArgs) -> Result<Config, Failure> {
     let failed = |error: &dyn std::error::Error| {
         Failure::because("failed to find a cluster (set KUBECONFIG or --kubeconfig)", error)
     };
