@@ -75,7 +75,7 @@ impl Terminal {
         let contents = self.screen.lock().unwrap().screen().contents();
         contents
             .lines()
-            .map(|line| format!("{}\n", line.trim_end()))
+            .flat_map(|line| [line.trim_end(), "\n"])
             .collect()
     }
 

@@ -149,8 +149,8 @@ fn young(line: &str) -> String {
                 .all(|letter| letter.is_ascii_digit() || letter == 's' || letter == 'm');
         // The recorded runs take some eight minutes, and that is no age.
         if is_age && !word.starts_with("8m4") {
-            let blanks = word.len() - 2;
-            written.push_str(&format!("7s{:blanks$}", ""));
+            written.push_str("7s");
+            written.extend(std::iter::repeat_n(' ', word.len() - 2));
         } else {
             written.push_str(word);
         }
