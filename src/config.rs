@@ -3,14 +3,16 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use secrecy::SecretString;
 
 use crate::{api::GoDuration, telemetry::LogFormat};
 
+mod manifests;
 mod plugin;
 
+pub use manifests::{AccountArgs, ApplyArgs, ManifestArgs, PlanArgs, PlanFormat};
 pub use plugin::{
-    BackupArgs, CancelArgs, ClusterArgs, Format, ImportArgs, Plugin, PluginCommand, StatusArgs, TaskArgs,
+    BackupArgs, CancelArgs, ClusterArgs, DoctorArgs, Format, ImportArgs, Plugin, PluginCommand, Shell,
+    StatusArgs, TaskArgs,
 };
 
 /// Declares backups of Synology Active Backup for Business in Kubernetes.
@@ -33,12 +35,23 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Show a whole run with everything embedded: no cluster, no NAS, nothing to configure.
     Demo(DemoArgs),
+    /// Show what manifests would send to a NAS, and why; no cluster is needed.
+    Plan(Box<PlanArgs>),
+    /// Carry manifests out against a NAS, without a cluster.
+    Apply(Box<ApplyArgs>),
     /// Call one method of a NAS's Active Backup API.
     Call(Box<CallArgs>),
     /// Record what a NAS answers, without anything personal.
     Record(Box<RecordArgs>),
     /// Ask a running operator whether it is ready.
     Ready(ReadyArgs),
+    /// Print what makes a shell complete commands, flags and names.
+    #[command(after_long_help = COMPLETION_HELP)]
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Arguments of `run`.
@@ -165,34 +178,9 @@ pub struct DemoArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "NAS")]
 pub struct NasArgs {
-    /// The NAS, such as `https://nas.example:5001`.
-    #[arg(long, value_name = "URL", env = "ABB_NAS_URL")]
-    pub url: Option<url::Url>,
     /// The account.
-    #[arg(long, value_name = "NAME", env = "ABB_NAS_USERNAME")]
-    pub username: Option<String>,
-    /// File that holds the password; or set `ABB_NAS_PASSWORD`.
-    #[arg(long, value_name = "FILE", env = "ABB_NAS_PASSWORD_FILE")]
-    pub password_file: Option<PathBuf>,
-    #[arg(
-        long,
-        hide = true,
-        env = "ABB_NAS_PASSWORD",
-        hide_env_values = true,
-        conflicts_with = "password_file"
-    )]
-    password_from_environment: Option<SecretString>,
-    /// File that holds the base32 seed of the second factor; or set `ABB_NAS_OTP_SECRET`.
-    #[arg(long, value_name = "FILE", env = "ABB_NAS_OTP_SECRET_FILE")]
-    pub otp_secret_file: Option<PathBuf>,
-    #[arg(
-        long,
-        hide = true,
-        env = "ABB_NAS_OTP_SECRET",
-        hide_env_values = true,
-        conflicts_with = "otp_secret_file"
-    )]
-    otp_secret_from_environment: Option<SecretString>,
+    #[command(flatten)]
+    pub account: AccountArgs,
     /// PEM file of the authority that signed the certificate of the NAS; the system's by default.
     #[arg(long, value_name = "FILE", env = "ABB_NAS_CA_FILE", group = "trust")]
     pub ca_file: Option<PathBuf>,
@@ -208,26 +196,6 @@ pub struct NasArgs {
     /// Longest wait for an answer; a list of tasks may take six times as long.
     #[arg(long, default_value = "20s", value_parser = duration, value_name = "DURATION", env = "ABB_NAS_REQUEST_TIMEOUT")]
     pub request_timeout: Duration,
-}
-
-impl NasArgs {
-    /// The password from the environment, and where else to look for it.
-    #[must_use]
-    pub fn password(&self) -> (Option<&SecretString>, Option<&PathBuf>) {
-        (
-            self.password_from_environment.as_ref(),
-            self.password_file.as_ref(),
-        )
-    }
-
-    /// The seed of the second factor, likewise.
-    #[must_use]
-    pub fn otp_secret(&self) -> (Option<&SecretString>, Option<&PathBuf>) {
-        (
-            self.otp_secret_from_environment.as_ref(),
-            self.otp_secret_file.as_ref(),
-        )
-    }
 }
 
 /// What to call.
@@ -316,6 +284,14 @@ pub struct ReadyArgs {
     #[arg(long, default_value = "0s", value_parser = any_duration, value_name = "DURATION")]
     pub wait: Duration,
 }
+
+const COMPLETION_HELP: &str = "\
+The script asks abb-operator itself at each TAB, so that it stays right after an update.
+
+Examples:
+  source <(abb-operator completion bash)
+  abb-operator completion zsh > ~/.zfunc/_abb-operator
+  abb-operator completion fish > ~/.config/fish/completions/abb-operator.fish";
 
 fn web_address(text: &str) -> Result<url::Url, String> {
     let url: url::Url = text

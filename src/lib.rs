@@ -15,11 +15,13 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod decide;
+pub mod manifest;
 pub mod nas;
 pub mod observe;
 pub mod record;
 pub mod serve;
 pub mod simulator;
+pub mod standalone;
 pub mod status;
 pub mod telemetry;
 

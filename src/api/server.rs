@@ -63,7 +63,7 @@ pub struct BackupServerSpec {
     #[x_kube(
         validation = Rule::new("!self.matches('^https?://[^/?#]*@')")
             .message("must not contain credentials: put username and password into the Secret named by credentials.secretRef"),
-        validation = Rule::new("self.matches('^https?://([A-Za-z0-9._-]+|[[][0-9A-Fa-f:.]+[]])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/[A-Za-z0-9._~/-]*)?$') || self.matches('^https?://[^/?#]*@')")
+        validation = Rule::new("self.matches('^https?://([A-Za-z0-9._-]+|\\\\[[0-9A-Fa-f:.]+\\\\])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/[A-Za-z0-9._~/-]*)?$') || self.matches('^https?://[^/?#]*@')")
             .message("must be http:// or https://, a host, and at most a port (1-65535) and a path, such as https://nas.example.org:5001, without query or fragment")
     )]
     pub url: String,

@@ -17,8 +17,8 @@ use crate::{
     telemetry::{LogFormat, init_logs},
 };
 
-/// What a command that asks a NAS tells beside its output: that it waits.
-pub(super) const COMMAND_LOGS: &str = "warn,abb_operator::nas=info";
+/// What a command that asks a NAS tells beside its output: that it waits. An API server's refusals are part of the output.
+pub(super) const COMMAND_LOGS: &str = "warn,kube_client=off,abb_operator::nas=info";
 
 /// Calls a method of the NAS that the flags name.
 pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
@@ -28,7 +28,11 @@ pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
     }
     let call = invocation(&method)?;
     if method.dry_run {
-        let address = nas.url.as_ref().map_or("the NAS".to_owned(), entry_address);
+        let address = nas
+            .account
+            .url
+            .as_ref()
+            .map_or("the NAS".to_owned(), entry_address);
         print(&dry_run(&call, &address));
         return Ok(());
     }

@@ -1,9 +1,8 @@
 //! `demo`: a whole run with everything embedded. The simulated NAS, the example manifests, and the same observe,
 //! decide, act and status as in a cluster, over a store in memory; or, with `--cluster`, against a real one.
 
-use std::{io::IsTerminal, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use k8s_openapi::{
     api::core::v1::Secret, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
@@ -15,10 +14,16 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use super::Failure;
+use super::{
+    Failure,
+    call::print,
+    plugin::screen_of,
+    progress::{Board, Ended, results, standard_error},
+    screen::Screen,
+};
 use crate::{
     act::Fence,
-    api::{BackupServer, BackupTask, BackupTaskStatus, State, TlsSpec, definitions},
+    api::{BackupServer, BackupTask, TlsSpec, definitions},
     config::{DemoArgs, RunArgs},
     controller::{Context, Fleet, Machine, pass, store::MemoryStore},
     simulator::{self, Options, Scenario, Simulator},
@@ -124,100 +129,53 @@ async fn embedded(
         metrics: Arc::new(Metrics::new()),
         machine: Machine::default(),
     };
-    let display = Display::new();
+    let mut board = Board::new(standard_error());
     let turns = async {
         loop {
             let mut next = Duration::from_secs(1);
             for server in store.servers() {
                 next = next.min(pass(&context, &server, store.tasks_of(&server)).await);
             }
-            let status = store
-                .task(NAMESPACE, &name)
-                .and_then(|task| task.status)
-                .unwrap_or_default();
-            display.show(&status);
-            if is_answered(&status) {
-                return status;
+            if let Some(task) = store.task(NAMESPACE, &name) {
+                board.show(&task);
+                if let Some(ended) = answer(&task) {
+                    board.end(&ended);
+                    return ended;
+                }
             }
             tokio::time::sleep(next).await;
         }
     };
-    let status = tokio::time::timeout(LIMIT, turns)
+    let ended = tokio::time::timeout(LIMIT, turns)
         .await
         .map_err(|_| Failure::new(format!("the run did not end within {LIMIT:?}")))?;
-    display.finish();
+    board.finish();
     context.fleet.log_out().await;
-    let text = serde_saphyr::to_string(&status)
-        .map_err(|error| Failure::because("failed to print the status", &error))?;
-    println!("\nThe BackupTask's status:\n\n{text}");
+    let screen = Screen::stdout();
+    print(&format!(
+        "{}\nWhat `kubectl abb status` shows of it:\n\n{}\n",
+        results(screen, &[ended]),
+        screen_of(store.servers(), store.tasks(), screen)
+    ));
     let effects = nas
         .ledger()
         .iter()
         .filter(|effect| effect.kind == "backup")
         .count();
-    println!("The NAS's ledger has {effects} backup for the one token.");
+    print(&format!(
+        "The NAS's ledger has {effects} backup for the one token.\n"
+    ));
     Ok(())
 }
 
-fn is_answered(status: &BackupTaskStatus) -> bool {
-    let receipt = status
-        .receipts
+/// What came of the token, once that is known.
+fn answer(task: &BackupTask) -> Option<Ended> {
+    let receipts = task.status.as_ref()?.receipts.as_ref()?;
+    let receipt = receipts
+        .request
         .as_ref()
-        .and_then(|receipts| receipts.request.as_ref());
-    receipt.is_some_and(|receipt| receipt.outcome.is_final())
-}
-
-/// A progress bar on a terminal, a line per change elsewhere.
-struct Display {
-    bar: Option<ProgressBar>,
-    last: std::cell::RefCell<String>,
-}
-
-impl Display {
-    fn new() -> Self {
-        let bar = std::io::stdout().is_terminal().then(|| {
-            let bar = ProgressBar::new(100);
-            let style = ProgressStyle::with_template("{msg:9} [{bar:40}] {pos:>3} %  {elapsed}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar
-        });
-        Self {
-            bar,
-            last: std::cell::RefCell::default(),
-        }
-    }
-
-    fn show(&self, status: &BackupTaskStatus) {
-        let state = status.state.map_or("", State::as_str);
-        let percent = status
-            .run
-            .as_ref()
-            .and_then(|run| run.progress.as_ref())
-            .and_then(|p| p.percent);
-        if let Some(bar) = &self.bar {
-            bar.set_message(state);
-            bar.set_position(
-                percent
-                    .and_then(|p| u64::try_from(p).ok())
-                    .unwrap_or(bar.position()),
-            );
-            return;
-        }
-        let line = match percent {
-            Some(percent) => format!("{state:9} {percent:>3} %"),
-            None => state.to_owned(),
-        };
-        if self.last.replace(line.clone()) != line {
-            println!("{line}");
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(100);
-            bar.finish();
-        }
-    }
+        .filter(|receipt| receipt.outcome.is_final())?;
+    Some(Ended::backup(task, receipt.outcome, receipt.result_id))
 }
 
 async fn in_cluster(args: DemoArgs, nas: &Simulator, manifests: Manifests) -> Result<(), Failure> {

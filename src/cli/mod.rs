@@ -1,12 +1,17 @@
 //! The commands. Each takes its arguments as typed and says what went wrong in one line: what, where, remedy.
 
+mod apply;
 mod call;
+mod completion;
 mod crd;
 mod demo;
 mod doctor;
+mod manifests;
 mod nas;
 mod operate;
+mod plan;
 mod plugin;
+mod progress;
 mod ready;
 mod record;
 mod screen;
@@ -20,6 +25,8 @@ use crate::config::{Cli, Command, Plugin};
 
 /// Bad usage or input (contract, "Exit codes").
 const BAD_USAGE: u8 = 3;
+/// A plan has something that is due (contract, "Exit codes").
+const IS_DUE: u8 = 2;
 
 /// Why a command failed, for people.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +52,14 @@ impl Failure {
         }
     }
 
+    /// All that is to be said was printed.
+    fn said(exit_code: u8) -> Self {
+        Self {
+            text: String::new(),
+            exit_code,
+        }
+    }
+
     fn because(what: &str, error: &dyn std::error::Error) -> Self {
         let mut text = format!("{what}: {error}");
         let mut source = error.source();
@@ -62,6 +77,9 @@ impl Failure {
 /// A whole program: reads its arguments, runs what they say, and ends with the exit code of the contract.
 #[must_use]
 pub fn start<P: Parser, F: Future<Output = ExitCode>>(run: impl FnOnce(P) -> F) -> ExitCode {
+    if completion::answered::<P>() {
+        return ExitCode::SUCCESS;
+    }
     let arguments = match P::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -92,21 +110,26 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Ready(args) => ready::run(&args).await,
         Command::Record(args) => Box::pin(record::run(*args)).await,
+        Command::Plan(args) => Box::pin(plan::run(*args)).await,
+        Command::Apply(args) => Box::pin(apply::run(*args)).await,
         Command::Call(args) => Box::pin(call::run(*args)).await,
+        Command::Completion { shell } => completion::script("abb-operator", shell.into()),
     };
     ended_with(done)
 }
 
 /// Runs a command of the kubectl plugin; exit codes as above.
 pub async fn run_plugin(plugin: Plugin) -> ExitCode {
-    ended_with(plugin::run(plugin).await)
+    ended_with(Box::pin(plugin::run(plugin)).await)
 }
 
 fn ended_with(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            if !failure.text.is_empty() {
+                eprintln!("error: {failure}");
+            }
             ExitCode::from(failure.exit_code)
         }
     }

@@ -16,14 +16,15 @@ const LIST_FACTOR: u32 = 6;
 
 /// The client of the NAS that the flags name. It connects to nothing yet.
 pub(super) fn client(args: &NasArgs) -> Result<Client, Failure> {
-    let url = args.url.clone().ok_or_else(|| {
+    let url = args.account.url.clone().ok_or_else(|| {
         Failure::usage("no NAS given: set --url or ABB_NAS_URL, such as https://nas.example:5001")
     })?;
     let username = args
+        .account
         .username
         .clone()
         .ok_or_else(|| Failure::usage("no account given: set --username or ABB_NAS_USERNAME"))?;
-    let password = secret(args.password())?
+    let password = secret(args.account.password())?
         .ok_or_else(|| Failure::usage("no password given: set --password-file or ABB_NAS_PASSWORD"))?;
     let trust = trust(args, url.scheme() == "http")?;
     let endpoint = Endpoint {
@@ -35,7 +36,7 @@ pub(super) fn client(args: &NasArgs) -> Result<Client, Failure> {
     let credentials = Credentials {
         username,
         password,
-        otp_secret: secret(args.otp_secret())?,
+        otp_secret: secret(args.account.otp_secret())?,
         device: None,
     };
     let client = Client::new(endpoint, credentials).map_err(|error| Failure::usage(error.to_string()))?;
@@ -71,7 +72,9 @@ fn trust(args: &NasArgs, is_plain: bool) -> Result<Trust, Failure> {
 }
 
 /// What the environment or a file holds, without the line break that editors leave.
-fn secret((given, file): (Option<&SecretString>, Option<&PathBuf>)) -> Result<Option<SecretString>, Failure> {
+pub(super) fn secret(
+    (given, file): (Option<&SecretString>, Option<&PathBuf>),
+) -> Result<Option<SecretString>, Failure> {
     let Some(path) = file else {
         return Ok(given.cloned());
     };

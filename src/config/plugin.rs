@@ -164,6 +164,68 @@ Examples:
   kubectl abb import nas --output-dir backups/
   kubectl abb import nas | kubectl apply -f -";
 
+/// Arguments of `doctor`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = DOCTOR_HELP)]
+pub struct DoctorArgs {
+    /// The BackupServer; all of the namespace by default.
+    pub server: Option<String>,
+    /// Name of the operator's Lease, where it cannot be guessed.
+    #[arg(long, value_name = "NAME")]
+    pub lease_name: Option<String>,
+    /// Namespace of the operator's Lease, where it cannot be guessed.
+    #[arg(long, value_name = "NS")]
+    pub lease_namespace: Option<String>,
+}
+
+const DOCTOR_HELP: &str = "\
+One line per check: ok, note, warn or fail, what was looked at, what was found, and what to do. It changes nothing, and tries
+no login that was refused before its time. The exit code is 1 if one fails.
+
+Examples:
+  kubectl abb doctor
+  kubectl abb doctor nas -n backups
+  kubectl abb doctor --lease-namespace operators --lease-name backup-operator";
+
+/// Who asks for completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// For `kubectl-abb` in bash.
+    Bash,
+    /// For `kubectl-abb` in zsh.
+    Zsh,
+    /// For `kubectl-abb` in fish.
+    Fish,
+    /// For `kubectl-abb` in `PowerShell`.
+    Powershell,
+    /// For `kubectl-abb` in elvish.
+    Elvish,
+    /// For `kubectl abb`, by kubectl's completion of any shell.
+    Kubectl,
+}
+
+impl From<clap_complete::Shell> for Shell {
+    fn from(shell: clap_complete::Shell) -> Self {
+        match shell {
+            clap_complete::Shell::Zsh => Self::Zsh,
+            clap_complete::Shell::Fish => Self::Fish,
+            clap_complete::Shell::PowerShell => Self::Powershell,
+            clap_complete::Shell::Elvish => Self::Elvish,
+            _ => Self::Bash,
+        }
+    }
+}
+
+const COMPLETION_HELP: &str = "\
+kubectl completes `kubectl abb` where it completes itself (kubectl completion --help) and finds a program kubectl_complete-abb
+in PATH: the script of `completion kubectl`. The scripts for a shell complete `kubectl-abb`. They ask the plugin itself, which
+asks the cluster for names.
+
+Examples:
+  kubectl abb completion kubectl > ~/.local/bin/kubectl_complete-abb && chmod +x ~/.local/bin/kubectl_complete-abb
+  source <(kubectl abb completion bash)
+  kubectl abb completion fish > ~/.config/fish/completions/kubectl-abb.fish";
+
 /// The plugin's commands.
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
@@ -196,10 +258,7 @@ pub enum PluginCommand {
     /// Let these BackupTasks act again.
     Resume(TaskArgs),
     /// Check everything between you and a run: definitions, rights, operator, Secret, TLS, login, package, clock.
-    Doctor {
-        /// The BackupServer; all of the namespace by default.
-        server: Option<String>,
-    },
+    Doctor(DoctorArgs),
     /// Call one method of the Active Backup API of a BackupServer's NAS, with its Secret.
     #[command(after_long_help = CALL_HELP)]
     Call {
@@ -209,10 +268,11 @@ pub enum PluginCommand {
         #[command(flatten)]
         method: MethodArgs,
     },
-    /// Print what makes a shell complete commands, flags and names.
+    /// Print what makes a shell, or kubectl's own completion, complete commands, flags and names.
+    #[command(after_long_help = COMPLETION_HELP)]
     Completion {
-        /// The shell.
+        /// The shell; `kubectl` for `kubectl abb` in every shell in which kubectl completes.
         #[arg(value_enum)]
-        shell: clap_complete::Shell,
+        shell: Shell,
     },
 }

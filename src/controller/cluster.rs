@@ -23,6 +23,9 @@ pub enum WriteError {
     /// Refused.
     #[error("failed to write: {0}")]
     Refused(String),
+    /// Nothing is written: what would be was only wanted to be known.
+    #[error("not written: this is a plan")]
+    OnlyPlanned,
 }
 
 /// Why a read failed.

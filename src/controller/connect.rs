@@ -125,19 +125,13 @@ pub async fn client_of<C: Cluster>(
         fingerprint: _,
         secret_version,
     } = settings(cluster, server).await?;
-    let refused = server.status.as_ref().and_then(|status| status.login.as_ref());
-    if let Some(next) = refused
-        .filter(|login| login.refused_secret_version.as_ref() == Some(&secret_version))
-        .and_then(|login| login.next_attempt_time.as_ref())
-        .filter(|next| clock.now() < next.0)
-    {
+    if let Some(next) = refused_until(server, &secret_version, clock.now()) {
         // Each further attempt brings the address or the account nearer to a block.
         return Err(Problem {
             reason: Reason::CredentialsRejected,
             message: format!(
-                "{}: the NAS refused the login with this Secret; it is not tried again before the Secret changes or {}",
+                "{}: the NAS refused the login with this Secret; it is not tried again before the Secret changes or {next}",
                 address(server),
-                next.0
             ),
             stalled: true,
         });
@@ -145,6 +139,24 @@ pub async fn client_of<C: Cluster>(
     let client = Client::new(endpoint, credentials).map_err(|error| problem(server, &error))?;
     // What the operator spent is not known here.
     Ok(client.with_codes(OneTimeCodes::starting_at(clock.now())))
+}
+
+/// Until when the login with this version of the Secret is not to be tried: the status says that it was refused.
+#[must_use]
+pub fn refused_until(server: &BackupServer, secret_version: &str, now: Timestamp) -> Option<Timestamp> {
+    let login = server.status.as_ref()?.login.as_ref()?;
+    let next = login.next_attempt_time.as_ref()?.0;
+    (login.refused_secret_version.as_deref() == Some(secret_version) && now < next).then_some(next)
+}
+
+/// Where the NAS of this server is and whom to trust there: what can be known without its Secret. Network: Kubernetes only.
+///
+/// # Errors
+/// The reason that the server's `Ready` would have.
+pub async fn endpoint_of<C: Cluster>(cluster: &C, server: &BackupServer) -> Result<Endpoint, Problem> {
+    let namespace = server.namespace().unwrap_or_default();
+    let (trust, _) = trust(cluster, server, &namespace).await?;
+    endpoint(server, trust)
 }
 
 /// The Secret is read when there is no session, once per `polling.idle`, and while refused once per `polling.active`.
@@ -422,19 +434,8 @@ async fn settings<C: Cluster>(cluster: &C, server: &BackupServer) -> Result<Sett
     let (trust, trust_text) = trust(cluster, server, &namespace).await?;
     digest.update(&trust_text);
     digest.update(server.spec.url.as_bytes());
-    let url = server.spec.url.parse().map_err(|error| Problem {
-        reason: Reason::Unreachable,
-        message: format!("failed to read spec.url: {error}"),
-        stalled: true,
-    })?;
-    let timeouts = &server.spec.timeouts;
-    digest.update(format!("{:?}", (timeouts.request.get(), timeouts.list.get())));
-    let endpoint = Endpoint {
-        url,
-        trust,
-        request_timeout: timeouts.request.get(),
-        list_timeout: timeouts.list.get(),
-    };
+    let endpoint = endpoint(server, trust)?;
+    digest.update(format!("{:?}", (endpoint.request_timeout, endpoint.list_timeout)));
     let credentials = Credentials {
         username,
         password: password.into(),
@@ -447,6 +448,21 @@ async fn settings<C: Cluster>(cluster: &C, server: &BackupServer) -> Result<Sett
         credentials,
         fingerprint: digest.finalize().into(),
         secret_version,
+    })
+}
+
+fn endpoint(server: &BackupServer, trust: Trust) -> Result<Endpoint, Problem> {
+    let url = server.spec.url.parse().map_err(|error| Problem {
+        reason: Reason::Unreachable,
+        message: format!("failed to read spec.url: {error}"),
+        stalled: true,
+    })?;
+    let timeouts = &server.spec.timeouts;
+    Ok(Endpoint {
+        url,
+        trust,
+        request_timeout: timeouts.request.get(),
+        list_timeout: timeouts.list.get(),
     })
 }
 

@@ -2,7 +2,7 @@
 //! about open calls. All of it can be lost at any time; a restart begins with none.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -138,6 +138,8 @@ pub struct Memory {
     pub next_poll: Option<Timestamp>,
     /// Whether the last pass left something to watch.
     pub active: bool,
+    /// UIDs of the BackupTasks for which the last pass found a run due, queued or in flight.
+    pub seeking: BTreeSet<String>,
     /// How long the last inventory read took.
     pub list_duration: Option<SignedDuration>,
     /// When the Secret was last read.

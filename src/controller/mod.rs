@@ -7,7 +7,7 @@ mod connect;
 mod fleet;
 pub mod kubernetes;
 mod leader;
-mod orphan;
+pub mod orphan;
 mod pass;
 mod read;
 mod reign;
@@ -43,7 +43,7 @@ use crate::{
 };
 use cluster::Cluster;
 
-pub use connect::client_of;
+pub use connect::{client_of, endpoint_of, refused_until};
 pub use fleet::{Fleet, Memory, ServerKey};
 pub use leader::Election;
 pub use pass::pass;

@@ -71,6 +71,7 @@ pub async fn pass<C: Cluster>(
     let (decisions, bound) = decide_all(ctx, &server, &mut memory, &tasks, begun).await;
     let mut next = carry_out(ctx, &fence, &server, &mut memory, &tasks, &decisions).await;
     memory.active = decisions.iter().any(|(decision, _)| decision.active);
+    memory.seeking = seeking(&tasks, &decisions);
     if fence.is_open() {
         connect::probe(&mut memory, ctx.now()).await;
     }
@@ -91,6 +92,12 @@ pub async fn pass<C: Cluster>(
     }
     // A time that has just come is met by the next turn of the loop, not by this one again.
     next.max(Duration::from_millis(20))
+}
+
+/// The tasks for which a run is due, queued or in flight.
+fn seeking(tasks: &[BackupTask], decided: &[Decided]) -> BTreeSet<String> {
+    let sought = |(task, (decision, _)): (&BackupTask, &Decided)| decision.seeking.then(|| uid(task));
+    tasks.iter().zip(decided).filter_map(sought).collect()
 }
 
 /// When the NAS is looked at next: as often as its pace says, and where something open waits for a time (the end of a
@@ -528,7 +535,7 @@ async fn record<C: Cluster>(
     let is_worth_a_look = match error {
         WriteError::Conflict => true,
         WriteError::Unknown => ours.is_some(),
-        WriteError::Gone | WriteError::Refused(_) => false,
+        WriteError::Gone | WriteError::Refused(_) | WriteError::OnlyPlanned => false,
     };
     if !is_worth_a_look {
         return Err((error, None));
@@ -548,7 +555,7 @@ fn intent_of(task: &BackupTask) -> Option<&Intent> {
 fn not_written(mut done: Done, task: &BackupTask, error: &WriteError, read: Option<BackupTask>) -> Done {
     done.written = read.or(done.written);
     match error {
-        WriteError::Gone => {}
+        WriteError::Gone | WriteError::OnlyPlanned => {}
         WriteError::Conflict => tracing::debug!(task = task.name_any(), "the object changed; looking again"),
         WriteError::Unknown | WriteError::Refused(_) => {
             tracing::warn!(task = task.name_any(), %error, "failed to write the task");

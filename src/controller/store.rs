@@ -1,11 +1,13 @@
-//! Kubernetes in memory, for the demo and for tests without a cluster: versions and compare-and-swap as the API
-//! server has them, and nothing else.
+//! Kubernetes in memory, for commands and tests without a cluster: versions and compare-and-swap as the API server has
+//! them, and nothing else. A keeper may have its say before a write is answered, which is how a folder becomes the store.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource, ResourceExt};
 
 use super::cluster::{Cluster, Keys, ReadError, WriteError};
@@ -18,6 +20,26 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     content: Arc<Mutex<Content>>,
+    keeper: Option<Arc<dyn Keeper>>,
+}
+
+/// Where writes of the controller go before they are answered. What it refuses was never written.
+pub trait Keeper: Send + Sync {
+    /// Keeps a task as it is about to stand in the store.
+    ///
+    /// # Errors
+    /// What the write is answered with instead.
+    fn keep_task(&self, task: &BackupTask) -> Result<(), WriteError>;
+    /// Keeps a server likewise.
+    ///
+    /// # Errors
+    /// What the write is answered with instead.
+    fn keep_server(&self, server: &BackupServer) -> Result<(), WriteError>;
+    /// Lets go of a task whose last finalizer was taken.
+    ///
+    /// # Errors
+    /// What the write is answered with instead.
+    fn forget_task(&self, task: &BackupTask) -> Result<(), WriteError>;
 }
 
 #[derive(Default)]
@@ -30,6 +52,19 @@ struct Content {
 }
 
 impl MemoryStore {
+    /// An empty store whose writes are kept.
+    #[must_use]
+    pub fn kept_by(keeper: Arc<dyn Keeper>) -> Self {
+        Self {
+            content: Arc::default(),
+            keeper: Some(keeper),
+        }
+    }
+
+    fn keep(&self, kept: impl FnOnce(&dyn Keeper) -> Result<(), WriteError>) -> Result<(), WriteError> {
+        self.keeper.as_deref().map_or(Ok(()), kept)
+    }
+
     fn content(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -38,7 +73,8 @@ impl MemoryStore {
     pub fn apply_task(&self, mut task: BackupTask) {
         let mut content = self.content();
         let old = content.tasks.get(&key(&task)).cloned();
-        adopt(&mut task, old.as_ref(), &mut content.version);
+        let is_changed = old.as_ref().is_none_or(|old| old.spec != task.spec);
+        adopt(&mut task, old.as_ref(), is_changed, &mut content.version);
         task.status = old.and_then(|old| old.status);
         content.tasks.insert(key(&task), task);
     }
@@ -47,9 +83,60 @@ impl MemoryStore {
     pub fn apply_server(&self, mut server: BackupServer) {
         let mut content = self.content();
         let old = content.servers.get(&key(&server)).cloned();
-        adopt(&mut server, old.as_ref(), &mut content.version);
+        let is_changed = old.as_ref().is_none_or(|old| old.spec != server.spec);
+        adopt(&mut server, old.as_ref(), is_changed, &mut content.version);
         server.status = old.and_then(|old| old.status);
         content.servers.insert(key(&server), server);
+    }
+
+    /// Puts a task there as it was kept, status and identity included.
+    pub fn restore_task(&self, mut task: BackupTask) {
+        let mut content = self.content();
+        content.version += 1;
+        task.metadata.resource_version = Some(content.version.to_string());
+        content.tasks.insert(key(&task), task);
+    }
+
+    /// Puts a server there as it was kept, status and identity included.
+    pub fn restore_server(&self, mut server: BackupServer) {
+        let mut content = self.content();
+        content.version += 1;
+        server.metadata.resource_version = Some(content.version.to_string());
+        content.servers.insert(key(&server), server);
+    }
+
+    /// Takes a task away, or marks it where a finalizer holds it, as a user's deletion does. Whether it is gone.
+    #[must_use]
+    pub fn delete_task(&self, namespace: &str, name: &str, now: Timestamp) -> bool {
+        let mut content = self.content();
+        let Content { version, tasks, .. } = &mut *content;
+        let key = (namespace.to_owned(), name.to_owned());
+        let Some(task) = tasks.get_mut(&key) else {
+            return true;
+        };
+        if task.finalizers().is_empty() {
+            tasks.remove(&key);
+            return true;
+        }
+        *version += 1;
+        task.metadata.resource_version = Some(version.to_string());
+        task.metadata.deletion_timestamp.get_or_insert(Time(now));
+        false
+    }
+
+    /// Every task.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<BackupTask> {
+        self.content().tasks.values().cloned().collect()
+    }
+
+    /// A server.
+    #[must_use]
+    pub fn server(&self, namespace: &str, name: &str) -> Option<BackupServer> {
+        self.content()
+            .servers
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .cloned()
     }
 
     /// Puts a Secret there.
@@ -99,22 +186,24 @@ fn key(object: &impl ResourceExt) -> (String, String) {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
-fn adopt<K: Resource>(object: &mut K, old: Option<&K>, version: &mut u64) {
+/// What the API server adds to an object that is applied. The generation counts changes of the spec.
+fn adopt<K: Resource>(object: &mut K, old: Option<&K>, is_changed: bool, version: &mut u64) {
     *version += 1;
     let known = old.map(|old| old.meta().clone());
     let meta = object.meta_mut();
     meta.resource_version = Some(version.to_string());
-    meta.generation = Some(known.as_ref().and_then(|old| old.generation).unwrap_or(0) + 1);
+    let generation = known.as_ref().and_then(|old| old.generation).unwrap_or(0);
+    meta.generation = Some(generation + i64::from(is_changed));
+    if let Some(known) = &known {
+        meta.finalizers.clone_from(&known.finalizers);
+        meta.deletion_timestamp.clone_from(&known.deletion_timestamp);
+    }
     meta.uid = known
         .as_ref()
         .and_then(|old| old.uid.clone())
         .or_else(|| Some(uuid::Uuid::new_v4().to_string()));
     let created = known.and_then(|old| old.creation_timestamp);
-    meta.creation_timestamp = created.or_else(|| {
-        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
-            jiff::Timestamp::now(),
-        ))
-    });
+    meta.creation_timestamp = created.or_else(|| Some(Time(Timestamp::now())));
 }
 
 /// Compare-and-swap: `change` is applied to the stored object if its version is the one that was read.
@@ -123,15 +212,19 @@ fn swap<K: Resource + Clone>(
     version: &mut u64,
     read: Option<&str>,
     change: impl FnOnce(&mut K),
+    keep: impl FnOnce(&K) -> Result<(), WriteError>,
 ) -> Result<K, WriteError> {
     let stored = stored.ok_or(WriteError::Gone)?;
     if stored.meta().resource_version.as_deref() != read {
         return Err(WriteError::Conflict);
     }
-    change(stored);
+    let mut changed = stored.clone();
+    change(&mut changed);
+    keep(&changed)?;
     *version += 1;
-    stored.meta_mut().resource_version = Some(version.to_string());
-    Ok(stored.clone())
+    changed.meta_mut().resource_version = Some(version.to_string());
+    stored.clone_from(&changed);
+    Ok(changed)
 }
 
 impl Cluster for MemoryStore {
@@ -139,28 +232,39 @@ impl Cluster for MemoryStore {
         let mut content = self.content();
         let Content { version, tasks, .. } = &mut *content;
         let read = task.metadata.resource_version.as_deref();
-        swap(tasks.get_mut(&key(task)), version, read, |stored| {
-            stored.status.clone_from(&task.status);
-        })
+        let keep = |changed: &BackupTask| self.keep(|keeper| keeper.keep_task(changed));
+        let change = |stored: &mut BackupTask| stored.status.clone_from(&task.status);
+        swap(tasks.get_mut(&key(task)), version, read, change, keep)
     }
 
     async fn write_server_status(&self, server: &BackupServer) -> Result<BackupServer, WriteError> {
         let mut content = self.content();
         let Content { version, servers, .. } = &mut *content;
         let read = server.metadata.resource_version.as_deref();
-        swap(servers.get_mut(&key(server)), version, read, |stored| {
-            stored.status.clone_from(&server.status);
-        })
+        let keep = |changed: &BackupServer| self.keep(|keeper| keeper.keep_server(changed));
+        let change = |stored: &mut BackupServer| stored.status.clone_from(&server.status);
+        swap(servers.get_mut(&key(server)), version, read, change, keep)
     }
 
     async fn write_finalizers(&self, task: &BackupTask) -> Result<BackupTask, WriteError> {
         let mut content = self.content();
         let Content { version, tasks, .. } = &mut *content;
         let read = task.metadata.resource_version.as_deref();
-        let written = swap(tasks.get_mut(&key(task)), version, read, |stored| {
-            stored.metadata.finalizers.clone_from(&task.metadata.finalizers);
-        })?;
-        if written.metadata.deletion_timestamp.is_some() && written.finalizers().is_empty() {
+        let is_gone =
+            |task: &BackupTask| task.metadata.deletion_timestamp.is_some() && task.finalizers().is_empty();
+        let keep = |changed: &BackupTask| {
+            self.keep(|keeper| {
+                if is_gone(changed) {
+                    keeper.forget_task(changed)
+                } else {
+                    keeper.keep_task(changed)
+                }
+            })
+        };
+        let change =
+            |stored: &mut BackupTask| stored.metadata.finalizers.clone_from(&task.metadata.finalizers);
+        let written = swap(tasks.get_mut(&key(task)), version, read, change, keep)?;
+        if is_gone(&written) {
             tasks.remove(&key(task));
         }
         Ok(written)

@@ -351,10 +351,10 @@ impl Draft<'_> {
             .is_some_and(|kept| kept.next_slot.is_none());
         match calendar {
             Ok(_) if never => {
-                let message = format!(
-                    "triggers.schedule {expression:?} never comes: no such day exists in any year to come"
-                );
-                self.say(Standing::blocked(Reason::InvalidSchedule, message));
+                self.say(Standing::blocked(
+                    Reason::InvalidSchedule,
+                    super::schedule::never(expression),
+                ));
                 None
             }
             Ok(calendar) => Some(calendar),

@@ -36,6 +36,7 @@ use crate::{
 
 pub use admit::{Candidate, admit, queue};
 pub use removal::{Withheld, removal_clearance};
+pub use schedule::schedule_fault;
 pub use standing::{Standing, StandingKind};
 
 /// What `decide` makes of one task.

@@ -14,6 +14,8 @@ use jiff::{
 };
 use sha2::{Digest, Sha256};
 
+use crate::api::BackupTask;
+
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// An expression in its zone.
@@ -21,6 +23,22 @@ pub(super) struct Calendar {
     cron: Cron,
     zone: TimeZone,
     jitter: SignedDuration,
+}
+
+/// What is wrong with a task's schedule that only calendar and zones can tell; what to mend stands in it.
+#[must_use]
+pub fn schedule_fault(task: &BackupTask, now: Timestamp) -> Option<String> {
+    let triggers = &task.spec.triggers;
+    let expression = &triggers.schedule.as_ref()?.0;
+    match Calendar::new(expression, &triggers.time_zone, SignedDuration::ZERO) {
+        Err(message) => Some(message),
+        Ok(calendar) => calendar.next_after(now).is_none().then(|| never(expression)),
+    }
+}
+
+/// What is said of an expression without a slot.
+pub(super) fn never(expression: &str) -> String {
+    format!("triggers.schedule {expression:?} never comes: no such day exists in any year to come")
 }
 
 impl Calendar {

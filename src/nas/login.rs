@@ -76,6 +76,12 @@ pub(super) fn totp(seed: &SecretString) -> Result<Totp, Error> {
     Ok(totp_rs::Builder::new().with_secret(secret).build_noncompliant())
 }
 
+/// Whether a text can be the seed of a second factor.
+#[must_use]
+pub fn is_seed(seed: &SecretString) -> bool {
+    totp(seed).is_ok()
+}
+
 /// The login. `otp_code` is the code of this moment.
 pub(super) fn login(route: &Route, credentials: &Credentials, otp_code: Option<&SecretString>) -> Request {
     let Credentials {

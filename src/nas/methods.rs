@@ -173,6 +173,17 @@ pub struct Method {
 }
 
 impl Method {
+    /// The shortest name that [`resolve`] takes for it.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        let Call { api, method } = self.call;
+        match api.strip_prefix(FAMILY) {
+            Some("Task") => method.to_owned(),
+            Some(sibling) => format!("{sibling}.{method}"),
+            None => format!("{api}.{method}"),
+        }
+    }
+
     /// Whether a person must have agreed before it is sent: it changes something, or what it does is not proven.
     #[must_use]
     pub fn needs_consent(&self) -> bool {

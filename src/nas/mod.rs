@@ -24,6 +24,7 @@ mod login;
 pub mod methods;
 mod model;
 mod probe;
+pub mod reach;
 mod records;
 mod request;
 mod session;
@@ -45,8 +46,8 @@ pub use carrier::{Carried, Carrier, SharedCarrier};
 pub use client::{CallRecord, Client, Observer, Read, entry_address};
 pub use code::{Context, Meaning};
 pub use codes::OneTimeCodes;
-pub use error::{Call, Error};
-pub use login::login_route;
+pub use error::{Call, Cause, Error};
+pub use login::{is_seed, login_route};
 pub use model::{
     Activity, ActivityList, ApiEntry, Catalogue, Device, DeviceTask, DeviceTaskList, DsmInfo, LogPage,
     LogRow, Progress, ResultDevice, ResultId, ResultPage, ResultRow, Task, TaskId, TaskList, UniqueKey,

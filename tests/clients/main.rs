@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod hook;
 mod python;
 
 use abb_operator::simulator::{self, Control, Effect, Options, Scenario, Simulator};

@@ -68,6 +68,11 @@ async fn run(command: &mut Command) -> Output {
 }
 
 impl Python {
+    /// A program that one of the packages brings.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
     /// Runs a script and reads what it prints as JSON.
     pub async fn run(&self, script: &str, arguments: &[&str]) -> Value {
         let output = self.output(script, arguments).await;

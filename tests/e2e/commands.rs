@@ -28,11 +28,14 @@ async fn the_demo_ends_with_a_result_from_the_nas() {
         "{text}{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    let progress = String::from_utf8_lossy(&output.stderr);
+    assert!(progress.contains("Running"), "{progress}");
     for part in [
-        "Running",
-        "outcome: Succeeded",
-        "resultId: 7545",
-        "transferredBytes: 4754168380",
+        "Succeeded",
+        "7545",
+        "4.43 GiB",
+        "peterm-Default",
+        "1 task: 1 fine",
         "1 backup for the one token",
     ] {
         assert!(text.contains(part), "{part} in {text}");

@@ -4,20 +4,28 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod applies;
+mod asking;
 mod bad_input;
 mod calls;
 mod commands;
+mod completion;
+mod corpus;
 mod crash;
 mod crds;
+mod doctor;
 mod gates;
 mod gitops;
 mod harness;
 mod image;
+mod imports;
 mod install;
 mod lab;
 mod leadership;
 mod metrics;
+mod pictures;
 mod proxy;
+mod pulls;
 mod quiet;
 mod removal;
 mod runs;

@@ -7,6 +7,7 @@
     reason = "the oracles are written once for here and for the fuzz targets; a test that cannot go on has to panic"
 )]
 
+mod manifests;
 #[path = "../fuzz/oracles/mod.rs"]
 mod oracles;
 mod seed;

@@ -1,20 +1,26 @@
 //! The kubectl plugin: the same commands as the operator's own, for the objects of a cluster.
 
+mod answer;
 mod backup;
+mod chosen;
 mod history;
 mod import;
 mod objects;
 mod status;
 mod suspend;
 mod tasks;
+mod wait;
+mod watch;
 mod words;
+
+pub(super) use status::screen_of;
 
 use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use super::{Failure, call, doctor};
+use super::{Failure, call, completion, doctor};
 use crate::{
     api::BackupServer,
     clock::Clock,
@@ -24,18 +30,19 @@ use crate::{
     telemetry::{LogFormat, init_logs},
 };
 
+/// As for every command, but what Kubernetes' client says on its own: the commands tell of their errors themselves, and a
+/// line among those that move would break them.
+const LOGS: &str = "warn,abb_operator::nas=info,kube_client=off,kube_runtime=off";
+
 /// Runs one command.
 pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
     let Plugin { cluster, command } = plugin;
     // A live screen has no place for lines of a log.
     let is_live = matches!(&command, PluginCommand::Status(args) if args.watch);
-    init_logs(LogFormat::Text, if is_live { "off" } else { call::COMMAND_LOGS });
+    init_logs(LogFormat::Text, if is_live { "off" } else { LOGS });
     match command {
         PluginCommand::Call { server, method } => call_server(&cluster, &server, &method).await,
-        PluginCommand::Doctor { server } => {
-            let (kubernetes, server) = server_of(&cluster, &server.unwrap_or_default()).await?;
-            doctor::run(&kubernetes, &server).await
-        }
+        PluginCommand::Doctor(args) => doctor::run(&cluster, &args).await,
         PluginCommand::Status(args) => status::run(&Place::find(&cluster).await?, &args).await,
         PluginCommand::Backup(args) => backup::run(&Place::find(&cluster).await?, &args).await,
         PluginCommand::Cancel(args) => backup::cancel(&Place::find(&cluster).await?, &args).await,
@@ -45,10 +52,13 @@ pub(super) async fn run(plugin: Plugin) -> Result<(), Failure> {
         PluginCommand::Tasks { server, output } => {
             tasks::run(&Place::find(&cluster).await?, &server, output).await
         }
-        PluginCommand::Import(args) => import::run(&Place::find(&cluster).await?, &args).await,
+        PluginCommand::Import(args) => {
+            let place = Place::find(&cluster).await?;
+            import::run(&place, cluster.namespace.as_deref(), &args).await
+        }
         PluginCommand::Suspend(args) => suspend::run(&Place::find(&cluster).await?, &args, true).await,
         PluginCommand::Resume(args) => suspend::run(&Place::find(&cluster).await?, &args, false).await,
-        PluginCommand::Completion { .. } => Err(Failure::new("not built yet")),
+        PluginCommand::Completion { shell } => completion::script("kubectl-abb", shell),
     }
 }
 
@@ -116,7 +126,13 @@ async fn server_of(args: &ClusterArgs, name: &str) -> Result<(Kubernetes, Backup
     Ok((place.kubernetes, server))
 }
 
-async fn config(args: &ClusterArgs) -> Result<Config, Failure> {
+/// A client of the cluster that the flags name, and the namespace that they mean.
+pub(super) async fn connect(args: &ClusterArgs) -> Result<(kube::Client, String), Failure> {
+    let place = Place::find(args).await?;
+    Ok((place.client, place.namespace))
+}
+
+pub(super) async fn config(args: &ClusterArgs) -> Result<Config, Failure> {
     let failed = |error: &dyn std::error::Error| {
         Failure::because("failed to find a cluster (set KUBECONFIG or --kubeconfig)", error)
     };

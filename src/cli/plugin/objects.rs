@@ -70,6 +70,17 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Seen<K> {
     }
 }
 
+impl<K: kube::ResourceExt> Seen<K> {
+    /// An object that this program has itself.
+    pub fn known(object: K) -> Self {
+        Self {
+            key: (object.namespace().unwrap_or_default(), object.name_any()),
+            raw: Value::Null,
+            object: Ok(object),
+        }
+    }
+}
+
 /// Namespace and name of an object.
 pub(super) fn key_of(object: &DynamicObject) -> Key {
     let text = |part: &Option<String>| part.clone().unwrap_or_default();

@@ -11,6 +11,7 @@ mod watch;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 use serde_json::Value;
 
 use super::{
@@ -56,6 +57,32 @@ pub(super) async fn run(place: &Place, args: &StatusArgs) -> Result<(), Failure>
     };
     print(&text);
     missing.map_or(Ok(()), Err)
+}
+
+/// The same screen for objects that are in no cluster, or not in one alone.
+pub(in crate::cli) fn screen_of(
+    servers: Vec<BackupServer>,
+    tasks: Vec<BackupTask>,
+    screen: Screen,
+) -> String {
+    let namespace = servers
+        .iter()
+        .filter_map(ResourceExt::namespace)
+        .next()
+        .unwrap_or_default();
+    let look = Look {
+        scope: Scope::Namespace(namespace),
+        selector: None,
+        wide: false,
+    };
+    let servers = servers.into_iter().map(Seen::known).collect();
+    let tasks = tasks.into_iter().map(Seen::known).collect();
+    render(
+        &chosen(servers, tasks, &look, &[]),
+        &look,
+        screen,
+        Timestamp::now(),
+    )
 }
 
 /// Reads what the screen shows. Network: two lists.

@@ -19,6 +19,7 @@ mod namespace;
 mod operator;
 pub mod process;
 pub mod rights;
+pub mod snapshot;
 mod terminal;
 mod workspace;
 

@@ -72,11 +72,39 @@ impl Terminal {
 
     /// The text on the screen, without the blanks at the ends of lines.
     pub fn screen(&self) -> String {
-        let contents = self.screen.lock().unwrap().screen().contents();
-        contents
-            .lines()
-            .flat_map(|line| [line.trim_end(), "\n"])
-            .collect()
+        let parser = self.screen.lock().unwrap();
+        let (_, columns) = parser.screen().size();
+        // Row by row: a line that is as wide as the terminal does not belong to the next one.
+        let rows = parser.screen().rows(0, columns.get());
+        let rows: Vec<String> = rows.map(|row| row.trim_end().to_owned()).collect();
+        format!("{}\n", rows.join("\n").trim_end_matches('\n'))
+    }
+
+    /// The screen with its colours and weights as SGR sequences, and nothing that moves a cursor.
+    pub fn coloured(&self) -> String {
+        let parser = self.screen.lock().unwrap();
+        let screen = parser.screen();
+        let (rows, columns) = screen.size();
+        let (rows, columns) = (rows.get(), columns.get());
+        let mut text = String::new();
+        for row in 0..rows {
+            let (mut line, mut style) = (String::new(), String::new());
+            for cell in (0..columns).filter_map(|column| screen.cell(row, column)) {
+                if cell.is_wide_continuation() {
+                    continue;
+                }
+                let next = sgr(cell);
+                if next != style {
+                    line.push_str("\u{1b}[0m");
+                    line.push_str(&next);
+                    style = next;
+                }
+                line.push_str(if cell.has_contents() { cell.contents() } else { " " });
+            }
+            text.push_str(line.trim_end());
+            text.push_str("\u{1b}[0m\n");
+        }
+        text
     }
 
     /// Everything that was written so far, with its control sequences.
@@ -113,6 +141,16 @@ impl Terminal {
         self.master.resize(size).unwrap();
     }
 
+    /// Lines that the terminal broke because they were too long for it.
+    pub fn broken_lines(&self) -> Vec<String> {
+        let parser = self.screen.lock().unwrap();
+        let screen = parser.screen();
+        let (_, columns) = screen.size();
+        let rows = (0..).zip(screen.rows(0, columns.get()));
+        let broken = rows.filter(|(row, _)| screen.row_wrapped(*row));
+        broken.map(|(_, text)| text).collect()
+    }
+
     /// Whether the program draws on the other page of the terminal.
     pub fn is_aside(&self) -> bool {
         self.screen.lock().unwrap().screen().alternate_screen()
@@ -145,4 +183,18 @@ impl Drop for Terminal {
         // It may have ended by itself.
         let _ = self.child.kill();
     }
+}
+
+/// What turns a cell's colour and weight on.
+fn sgr(cell: &vt100::Cell) -> String {
+    let mut text = String::new();
+    if let vt100::Color::Idx(index @ 0..8) = cell.fgcolor() {
+        text.push_str(&format!("\u{1b}[{}m", 30 + index));
+    }
+    for (is_on, code) in [(cell.bold(), 1), (cell.dim(), 2), (cell.underline(), 4)] {
+        if is_on {
+            text.push_str(&format!("\u{1b}[{code}m"));
+        }
+    }
+    text
 }

@@ -30,20 +30,8 @@ pub async fn print_in(namespace: &Namespace, arguments: &[&str], width: u16) -> 
     let mut terminal = terminal(namespace, arguments, &[], (width, ROWS));
     let (code, screen) = terminal.ended().await;
     assert_eq!(code, 0, "{arguments:?}:\n{screen}");
-    fits(&screen, width);
+    assert_eq!(terminal.broken_lines(), [""; 0]);
     screen
-}
-
-/// No line is longer than the terminal is wide: the screen gives one that the terminal broke as a single line.
-#[track_caller]
-pub fn fits(screen: &str, width: u16) {
-    for line in screen.lines() {
-        let columns: usize = line
-            .chars()
-            .map(|letter| console::measure_text_width(&letter.to_string()))
-            .sum();
-        assert!(columns <= usize::from(width), "wrapped at {width}: {line}");
-    }
 }
 
 /// Runs a command of the plugin in pipes: exit code, output, errors.

@@ -1,0 +1,265 @@
+//! `apply`: manifests carried out against a NAS without a cluster. The controller's own passes over a folder; it ends when
+//! every call has its evidence, or with `--wait` when every run has its result.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{
+    Failure,
+    call::print,
+    manifests::{self, DEFAULT_NAMESPACE},
+    operate::ended,
+    progress::{Board, Ended, results, standard_error},
+    screen::Screen,
+};
+use crate::{
+    api::{BackupServer, BackupTask, ConditionType, condition},
+    config::ApplyArgs,
+    controller::store::MemoryStore,
+    standalone::{Change, Declared, Folder, Ground, Kept, Look, Standalone, declare},
+    telemetry::{LogFormat, init_logs},
+};
+
+/// Between two passes while something is awaited: the pass itself says when the NAS is read again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A pass that is due sooner belongs to the same work.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// Why the waiting is over.
+enum End {
+    Done,
+    TimedOut,
+    Interrupted,
+}
+
+/// Applies.
+pub(super) async fn run(args: ApplyArgs) -> Result<(), Failure> {
+    init_logs(LogFormat::Text, "error");
+    let now = Timestamp::now();
+    let namespace = args.manifests.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+    let mut manifests =
+        manifests::read(&args.manifests, namespace, now).map_err(|faults| manifests::refuse(&faults))?;
+    let folder =
+        Arc::new(Folder::take(&args.manifests.state).map_err(|error| Failure::new(error.to_string()))?);
+    let failed = |error: &dyn std::error::Error| Failure::new(error.to_string());
+    let before = folder.tasks().map_err(|error| failed(&error))?;
+    let kept = Kept {
+        servers: folder.servers().map_err(|error| failed(&error))?,
+        tasks: before.clone(),
+        is_cluster: false,
+    };
+    let declared = declare(&manifests, kept, args.prune, now).map_err(|faults| manifests::refuse(&faults))?;
+    let credentials = manifests::credentials(&args.manifests, &mut manifests, None)?;
+    let Declared {
+        servers,
+        tasks,
+        server_origins: _,
+        task_origins,
+        advice,
+    } = declared;
+    for advice in &advice {
+        eprintln!("note {}: {}: {}", advice.place, advice.object, advice.message);
+    }
+    let store = MemoryStore::kept_by(Arc::clone(&folder) as Arc<_>);
+    for server in servers {
+        // What the manifest says now is what the next apply compares with, also where no pass changes a status.
+        folder.write_server(&server).map_err(|error| failed(&error))?;
+        store.restore_server(server);
+    }
+    let here: BTreeSet<_> = tasks
+        .iter()
+        .map(|task| (task.namespace(), task.name_any()))
+        .collect();
+    for task in tasks {
+        folder.write_task(&task).map_err(|error| failed(&error))?;
+        store.restore_task(task);
+    }
+    for task in before {
+        let key = (task.namespace().unwrap_or_default(), task.name_any());
+        let goes = task_origins
+            .get(&key)
+            .is_some_and(|(_, change)| *change == Change::Delete);
+        if goes && !here.contains(&(task.namespace(), task.name_any())) {
+            folder.remove_task(&task).map_err(|error| failed(&error))?;
+            eprintln!("backuptask/{} deleted; the NAS keeps its task", key.1);
+        }
+    }
+    let standalone = Standalone::new(Ground::new(store, credentials));
+    let known = store_results(&standalone);
+    let end = Box::pin(turn_until_done(&standalone, &args)).await;
+    standalone.log_out().await;
+    let rows = rows(&standalone, &known);
+    if !rows.is_empty() {
+        print(&results(Screen::stdout(), &rows));
+    }
+    report(&standalone, &end, args.wait)
+}
+
+/// Turns until nothing more is to be done now, or with `wait` until every result is there.
+async fn turn_until_done(standalone: &Standalone, args: &ApplyArgs) -> End {
+    let mut board = Board::new(standard_error());
+    let turning = async {
+        loop {
+            let look = Box::pin(standalone.turn()).await;
+            for task in standalone.store().tasks() {
+                board.show(&task);
+            }
+            if is_done(standalone, &look, args.wait) {
+                return End::Done;
+            }
+            tokio::time::sleep(look.next.min(LONGEST_PAUSE)).await;
+        }
+    };
+    let over = async {
+        match args.timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    // A pass that is cut short has kept every intent before its call, as a killed one has.
+    let end = tokio::select! {
+        end = turning => end,
+        () = over => End::TimedOut,
+        () = ended() => End::Interrupted,
+    };
+    board.finish();
+    end
+}
+
+/// Whether every call has its evidence, and with `wait` every run its result. What somebody has to mend first is not
+/// waited for, nor without `wait` a NAS that does not answer.
+fn is_done(standalone: &Standalone, look: &Look, wait: bool) -> bool {
+    let store = standalone.store();
+    let servers = store.servers();
+    let answers = |task: &BackupTask| {
+        let of = |server: &&BackupServer| {
+            server.namespace() == task.namespace() && server.name_any() == task.spec.server_ref.name
+        };
+        servers.iter().find(of).is_some_and(is_ready)
+    };
+    look.next > AT_ONCE
+        && store.tasks().iter().all(|task| {
+            let Some(status) = &task.status else {
+                return !wait && !answers(task);
+            };
+            if status.intent.is_some() {
+                return !wait && !answers(task);
+            }
+            let is_sought = task.uid().is_some_and(|uid| look.seeking.contains(&uid));
+            let retries = status
+                .retry_attempt
+                .is_some_and(|attempt| attempt <= task.spec.retries);
+            let goes_on = is_sought || retries || status.run.is_some() || task.is_deleted();
+            is_stalled(task) || !(wait && goes_on)
+        })
+}
+
+fn is_ready(server: &BackupServer) -> bool {
+    let conditions = server
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
+    condition(conditions, ConditionType::Ready).is_some_and(|ready| ready.status == "True")
+}
+
+fn is_stalled(task: &BackupTask) -> bool {
+    let conditions = task.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    condition(conditions, ConditionType::Stalled).is_some()
+}
+
+/// Results that stand in the status of some task, by their numbers with their tasks.
+fn store_results(standalone: &Standalone) -> BTreeSet<(String, i64)> {
+    let of = |task: &BackupTask| {
+        let history = task
+            .status
+            .as_ref()
+            .map(|status| status.history.clone())
+            .unwrap_or_default();
+        let uid = task.uid().unwrap_or_default();
+        history
+            .into_iter()
+            .map(move |entry| (uid.clone(), entry.result.result_id))
+    };
+    standalone.store().tasks().iter().flat_map(of).collect()
+}
+
+/// Runs that have ended since, and those that go on.
+fn rows(standalone: &Standalone, known: &BTreeSet<(String, i64)>) -> Vec<Ended> {
+    let mut rows = Vec::new();
+    for task in standalone.store().tasks() {
+        let Some(status) = &task.status else { continue };
+        let uid = task.uid().unwrap_or_default();
+        for entry in status.history.iter().rev() {
+            let id = entry.result.result_id;
+            let outcome = entry.outcome.filter(|_| !known.contains(&(uid.clone(), id)));
+            // What somebody else ran is not what was applied.
+            if let Some(outcome) = outcome.filter(|_| !entry.triggers.is_empty()) {
+                rows.push(Ended::backup(&task, outcome, Some(id)));
+            }
+        }
+        if status.run.is_some() {
+            let message = "the run goes on; the next apply writes down its result";
+            rows.push(Ended::otherwise(&task.name_any(), "Running", message));
+        }
+    }
+    rows
+}
+
+/// Says what came of it; the exit code follows from it.
+fn report(standalone: &Standalone, end: &End, wait: bool) -> Result<(), Failure> {
+    let mut failures = Vec::new();
+    for server in standalone.store().servers() {
+        if !is_ready(&server) {
+            let conditions = server
+                .status
+                .as_ref()
+                .map_or(&[][..], |status| &status.conditions);
+            let ready = condition(conditions, ConditionType::Ready);
+            let said = ready
+                .map(|ready| format!("{}: {}", ready.reason, ready.message))
+                .unwrap_or_default();
+            failures.push(format!("BackupServer {:?}: {said}", server.name_any()));
+        }
+    }
+    for task in standalone.store().tasks() {
+        let conditions = task.status.as_ref().map_or(&[][..], |status| &status.conditions);
+        if let Some(stalled) = condition(conditions, ConditionType::Stalled) {
+            failures.push(format!(
+                "BackupTask {:?}: {}: {}",
+                task.name_any(),
+                stalled.reason,
+                stalled.message
+            ));
+            continue;
+        }
+        let last =
+            condition(conditions, ConditionType::LastBackupSucceeded).filter(|last| last.status == "False");
+        if let Some(last) = last.filter(|_| wait) {
+            failures.push(format!(
+                "BackupTask {:?}: {}: {}",
+                task.name_any(),
+                last.reason,
+                last.message
+            ));
+        }
+    }
+    for failure in &failures {
+        eprintln!("error: {failure}");
+    }
+    match end {
+        End::Done if failures.is_empty() => {
+            print("done\n");
+            Ok(())
+        }
+        End::Done => Err(Failure::said(1)),
+        End::TimedOut => Err(Failure::new(
+            "the time is over; runs that were asked for go on, and the next apply takes them up",
+        )),
+        End::Interrupted => Err(Failure::new(
+            "interrupted; runs that were asked for go on, and the next apply takes them up",
+        )),
+    }
+}
