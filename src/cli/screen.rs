@@ -62,6 +62,7 @@ impl Screen {
     }
 
     /// Whether it is a terminal.
+    #[allow(dead_code, reason = "taken up by the commands that follow")]
     pub fn is_terminal(self) -> bool {
         self.width.is_some()
     }

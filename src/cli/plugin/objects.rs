@@ -133,7 +133,7 @@ fn unlisted(kind: &str, scope: &Scope, selector: Option<&str>, error: &kube::Err
 }
 
 /// Objects as kubectl prints several.
-pub(super) fn list_of(items: Vec<Value>) -> Value {
+pub(super) fn list_of(items: &[Value]) -> Value {
     json!({ "apiVersion": "v1", "kind": "List", "metadata": { "resourceVersion": "" }, "items": items })
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn run(place: &Place, args: &StatusArgs) -> Result<(), Failure>
             None => watch::run(place, &look, &args.names, scene).await,
         };
     }
-    let text = match written(args.output, &list_of(items(&scene)))? {
+    let text = match written(args.output, &list_of(&items(&scene)))? {
         Some(text) => text,
         // The failure below says all that there is to say.
         None if missing.is_some() && scene.tasks.is_empty() => String::new(),

@@ -141,6 +141,16 @@ impl Terminal {
         self.master.resize(size).unwrap();
     }
 
+    /// Lines that the terminal broke because they were too long for it.
+    pub fn broken_lines(&self) -> Vec<String> {
+        let parser = self.screen.lock().unwrap();
+        let screen = parser.screen();
+        let (_, columns) = screen.size();
+        let rows = (0..).zip(screen.rows(0, columns.get()));
+        let broken = rows.filter(|(row, _)| screen.row_wrapped(*row));
+        broken.map(|(_, text)| text).collect()
+    }
+
     /// Whether the program draws on the other page of the terminal.
     pub fn is_aside(&self) -> bool {
         self.screen.lock().unwrap().screen().alternate_screen()

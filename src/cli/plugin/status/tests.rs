@@ -129,8 +129,9 @@ fn a_verdict_that_outlived_its_operator_is_not_believed() {
     let later = now() + SignedDuration::from_hours(24);
     for (name, expected) in STATES {
         let expected = match name {
-            "fresh-good" | "last-backup-failed-retry" => "unknown, Unknown, Outdated",
-            "fresh-running-while-fresh" => "unknown, Unknown, Outdated",
+            "fresh-good" | "fresh-running-while-fresh" | "last-backup-failed-retry" => {
+                "unknown, Unknown, Outdated"
+            }
             // Refused logins are tried again at a time that is said.
             "nas-refused" if state(name)["status"]["login"]["nextAttemptTime"].is_string() => {
                 "unknown, Unknown, Outdated"
@@ -247,8 +248,8 @@ fn every_state_fits_every_terminal() {
     for width in [12, 20, 40, 60, 79, 80, 81, 100, 120, 140, 200, 400] {
         for (wide, scope) in [(false, look().scope), (true, Scope::All)] {
             let look = Look {
-                wide,
                 scope,
+                wide,
                 ..look()
             };
             let plain = Screen {

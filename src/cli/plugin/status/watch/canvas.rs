@@ -81,7 +81,7 @@ impl Drop for Canvas {
 /// The lines that a terminal of that height has room for; the last one says how the picture stands.
 fn frame(picture: &str, lost: Option<&Lost>, screen: Screen, height: usize, now: Timestamp) -> Vec<String> {
     let width = screen.width.unwrap_or(usize::MAX);
-    let last = match lost {
+    let footer = match lost {
         Some(Lost { since, why }) => {
             let text = format!("disconnected since {since} ({}): {why}", age(*since, now));
             screen.paint(Tone::Bad, &screen.cut(&text, width))
@@ -97,7 +97,7 @@ fn frame(picture: &str, lost: Option<&Lost>, screen: Screen, height: usize, now:
         lines.push(screen.paint(Tone::Warn, &screen.cut(&text, width)));
     }
     lines.push(String::new());
-    lines.push(last);
+    lines.push(footer);
     lines
 }
 
