@@ -130,7 +130,8 @@ async fn without_definitions_without_operator_and_with_objects_of_another_time()
     let (code, err) = failure(&namespace, &["status"]).await;
     assert_eq!(code, 1);
     assert!(
-        err.contains("the cluster does not know BackupTasks") && err.contains("abb-operator crd | kubectl apply"),
+        err.contains("the cluster does not know BackupTasks")
+            && err.contains("abb-operator crd | kubectl apply"),
         "{err}"
     );
     for definition in abb_operator::api::definitions() {
