@@ -1,7 +1,11 @@
 //! `apply`: manifests carried out against a NAS without a cluster. The controller's own passes over a folder; it ends when
 //! every call has its evidence, or with `--wait` when every run has its result.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -31,6 +35,8 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// Why the waiting is over.
 enum End {
     Done,
+    /// The NAS took a call and shows nothing of it yet, which it may do for hours.
+    Unseen,
     TimedOut,
     Interrupted,
 }
@@ -101,6 +107,7 @@ pub(super) async fn run(args: ApplyArgs) -> Result<(), Failure> {
 /// Turns until nothing more is to be done now, or with `wait` until every result is there.
 async fn turn_until_done(standalone: &Standalone, args: &ApplyArgs) -> End {
     let mut board = Board::new(standard_error());
+    let begun = Instant::now();
     let turning = async {
         loop {
             let look = Box::pin(standalone.turn()).await;
@@ -109,6 +116,9 @@ async fn turn_until_done(standalone: &Standalone, args: &ApplyArgs) -> End {
             }
             if is_done(standalone, &look, args.wait) {
                 return End::Done;
+            }
+            if !args.wait && begun.elapsed() > evidence(standalone) {
+                return End::Unseen;
             }
             tokio::time::sleep(look.next.min(LONGEST_PAUSE)).await;
         }
@@ -127,6 +137,16 @@ async fn turn_until_done(standalone: &Standalone, args: &ApplyArgs) -> End {
     };
     board.finish();
     end
+}
+
+/// How long a call's evidence is waited for where nobody waits for results: as long as it may be missing, and some looks.
+fn evidence(standalone: &Standalone) -> Duration {
+    let servers = standalone.store().servers();
+    let of = |server: &BackupServer| {
+        let (timeouts, polling) = (&server.spec.timeouts, &server.spec.polling);
+        timeouts.settle.get() + timeouts.request.get() * 2 + timeouts.list.get() + polling.active.get() * 2
+    };
+    servers.iter().map(of).max().unwrap_or_default()
 }
 
 /// Whether every call has its evidence, and with `wait` every run its result. What somebody has to mend first is not
@@ -250,11 +270,15 @@ fn report(standalone: &Standalone, end: &End, wait: bool) -> Result<(), Failure>
         eprintln!("error: {failure}");
     }
     match end {
+        End::Unseen if failures.is_empty() => {
+            print("asked; the NAS shows nothing of it yet, and the next apply looks again\n");
+            Ok(())
+        }
         End::Done if failures.is_empty() => {
             print("done\n");
             Ok(())
         }
-        End::Done => Err(Failure::said(1)),
+        End::Done | End::Unseen => Err(Failure::said(1)),
         End::TimedOut => Err(Failure::new(
             "the time is over; runs that were asked for go on, and the next apply takes them up",
         )),

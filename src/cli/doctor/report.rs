@@ -1,9 +1,10 @@
 //! What `doctor` says: one line per check, `ok`, `note`, `warn` or `fail`, what was looked at, what was found, and for the
-//! last two what to do about it. Lines are printed as they are found, since a NAS may take its time.
+//! last two, after a semicolon, what to do about it; on a terminal that stands in a line of its own. Lines are printed as
+//! they are found, since a NAS may take its time.
 
 use crate::cli::{
     call::print,
-    screen::{Screen, Tone},
+    screen::{Screen, Tone, safe},
 };
 
 /// The lines so far, as far as they count.
@@ -25,7 +26,7 @@ impl Report {
 
     /// Begins a section.
     pub fn section(&self, title: &str) {
-        print(&format!("{}\n", self.screen.paint(Tone::Strong, title)));
+        print(&format!("{}\n", self.screen.paint(Tone::Strong, &safe(title))));
     }
 
     /// As it should be.
@@ -90,15 +91,15 @@ impl Report {
     }
 
     fn line(&mut self, word: &str, tone: Tone, what: &str, text: &str) {
-        // What others wrote (a status, a certificate's names) may hold line breaks; a check has one line.
-        let text: String = text
-            .chars()
-            .map(|letter| if letter.is_control() { ' ' } else { letter })
-            .collect();
-        let blanks = " ".repeat(6 - word.len());
-        print(&format!(
-            "{}{blanks}{what}: {text}\n",
-            self.screen.paint(tone, word)
-        ));
+        // What others wrote (a status, a NAS) is a part of it.
+        let text = format!("{what}: {}", safe(text));
+        match text.split_once("; ") {
+            // A command that was broken into lines could not be copied: the terminal breaks it where it has to.
+            Some((found, remedy)) if self.screen.is_terminal() => {
+                print(&self.screen.paragraph(tone, word, found));
+                print(&format!("      {remedy}\n"));
+            }
+            _ => print(&self.screen.paragraph(tone, word, &text)),
+        }
     }
 }

@@ -83,8 +83,10 @@ fn faults(secret: &Secret) -> Vec<Fault> {
     let none = std::collections::BTreeMap::new();
     let data = secret.data.as_ref().unwrap_or(&none);
     let put = |key: &str| {
-        let name = secret.name_any();
-        format!("put it in: kubectl edit secret {name}, or create {name} anew with --from-file={key}=FILE")
+        let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
+        format!(
+            "put it in: kubectl -n {namespace} edit secret {name}, or create {name} anew with --from-file={key}=FILE"
+        )
     };
     let text = |key: &str| {
         let value = data.get(key)?;

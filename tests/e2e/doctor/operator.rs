@@ -3,13 +3,20 @@
 use serde_json::{Value, json};
 
 use super::doctor;
+use abb_operator::simulator::Simulator;
+
 use crate::{
-    harness::{Cluster, Namespace, cluster, eventually, rights},
+    harness::{Cluster, Namespace, Terminal, cluster, eventually, rights, snapshot},
     lab::{Lab, nas, secret, server},
 };
 
 /// Set-ups in which a Deployment tells: on a cluster where there is no other operator. No kubelet runs its Pods.
-pub(super) async fn by_its_deployment(cluster: &'static Cluster, home: &Namespace, away: &Namespace) {
+pub(super) async fn by_its_deployment(
+    cluster: &'static Cluster,
+    home: &Namespace,
+    away: &Namespace,
+    nas: &Simulator,
+) {
     let deployment = rights::rendered(cluster, home.name(), &[home.name()])
         .await
         .into_iter()
@@ -79,7 +86,30 @@ pub(super) async fn by_its_deployment(cluster: &'static Cluster, home: &Namespac
             &["nobody holds the Lease", "scaled to zero", "scale deployment"],
         )],
     );
+    on_the_screen(home, nas).await;
     home.kubectl(&["delete", "deployment", "abb-operator"]).await.ok();
+}
+
+/// All of it at two widths. Addresses have as many characters in each run.
+async fn on_the_screen(home: &Namespace, nas: &Simulator) {
+    let kubeconfig = home.kubeconfig_path().display().to_string();
+    for columns in [80, 140] {
+        let mut terminal = Terminal::start(
+            env!("CARGO_BIN_EXE_kubectl-abb"),
+            &["doctor", "nas"],
+            &[("KUBECONFIG", kubeconfig.as_str())],
+            (columns, 60),
+        );
+        let (code, mut screen) = terminal.ended().await;
+        assert_eq!(code, 1, "{screen}");
+        for (address, name) in [(home.cluster().url(), "API"), (nas.url(), "NAS")] {
+            let port = address.rsplit(':').next().unwrap();
+            assert_eq!(port.len(), 5, "{address}");
+            screen = screen.replace(port, &format!("{name}-PORT"));
+        }
+        screen = screen.replace(&nas.fingerprint().unwrap().to_uppercase(), "FINGERPRINT");
+        snapshot::compare_exactly(&format!("doctor-{columns}"), &screen);
+    }
 }
 
 #[tokio::test]

@@ -170,7 +170,7 @@ async fn definitions_that_are_missing_older_or_newer_and_operators_that_are_nowh
             &["there is no operator", "helm install abb-operator oci://"],
         )],
     );
-    super::operator::by_its_deployment(cluster, &home, &away).await;
+    super::operator::by_its_deployment(cluster, &home, &away, &nas).await;
 
     change_definition(cluster, |spec| {
         let fields = spec["properties"].as_object_mut().unwrap();
