@@ -10,7 +10,7 @@ use indicatif::BinaryBytes;
 use jiff::{SignedDuration, Timestamp};
 
 pub(super) use table::Column;
-pub(super) use text::{measure, safe};
+pub(super) use text::{is_unsafe, measure, safe};
 use text::{measure_char, wrap};
 
 /// Blanks before the second line of a paragraph.
@@ -62,7 +62,6 @@ impl Screen {
     }
 
     /// Whether it is a terminal.
-    #[allow(dead_code, reason = "taken up by the commands that follow")]
     pub fn is_terminal(self) -> bool {
         self.width.is_some()
     }

@@ -94,6 +94,22 @@ Examples:
   kubectl abb status laptop --watch
   kubectl abb status -o json | jq '.items[] | select(.kind == \"BackupTask\") | .status.lastResult'";
 
+const HISTORY_HELP: &str = "\
+Times are UTC. A run in flight comes first. The bars are to the scale of the largest run shown.
+
+Examples:
+  kubectl abb history laptop
+  kubectl abb history laptop -o wide
+  kubectl abb history laptop -o json | jq '.[] | select(.status != \"Success\")'";
+
+const TASKS_HELP: &str = "\
+It logs in with the BackupServer's Secret, reads, and logs out. What no BackupTask stands for has `-` under MANAGED BY.
+
+Examples:
+  kubectl abb tasks nas
+  kubectl abb tasks nas -o wide
+  kubectl abb tasks nas -o json | jq '.tasks[] | select(.managedBy == [])'";
+
 /// Arguments of `backup`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_long_help = BACKUP_HELP)]
@@ -236,6 +252,7 @@ pub enum PluginCommand {
     /// Cancel the run in flight of each of these BackupTasks.
     Cancel(CancelArgs),
     /// Show the finished runs of a BackupTask.
+    #[command(after_long_help = HISTORY_HELP)]
     History {
         /// The BackupTask.
         task: String,
@@ -244,6 +261,7 @@ pub enum PluginCommand {
         output: Option<Format>,
     },
     /// Ask a BackupServer's NAS for its tasks, with the BackupTasks that stand for them.
+    #[command(after_long_help = TASKS_HELP)]
     Tasks {
         /// The BackupServer.
         server: String,

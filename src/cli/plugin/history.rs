@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Place,
+    chosen::{bare, read},
     objects::written,
     words::{NOTHING, duration, no_room, result_tone},
 };
@@ -18,7 +19,6 @@ use crate::{
         screen::{Column, Screen, Tone, age, bytes, measure, safe, span},
     },
     config::Format,
-    controller::cluster::Cluster,
 };
 
 /// Cells of the bar of sizes.
@@ -29,15 +29,15 @@ const SHORT_BAR: usize = 6;
 const ROOMY: usize = 100;
 
 pub(super) async fn run(place: &Place, task: &str, output: Option<Format>) -> Result<(), Failure> {
-    let namespace = &place.namespace;
-    let object = match place.kubernetes.read_task(namespace, task).await {
+    let (name, namespace) = (bare(task), &place.namespace);
+    let object = match read(place, name).await {
         Ok(Some(object)) => object,
         Ok(None) => {
             return Err(Failure::new(format!(
-                "there is no BackupTask {task:?} in namespace {namespace:?}: see kubectl get backuptasks --all-namespaces"
+                "there is no BackupTask {name:?} in namespace {namespace:?}: see kubectl get backuptasks --all-namespaces"
             )));
         }
-        Err(error) => return Err(Failure::new(error.to_string())),
+        Err(refusal) => return Err(refusal.explain(&format!("read the BackupTask {name:?}"), "get")),
     };
     let status = object.status.clone().unwrap_or_default();
     let text = match written(output, &status.history)? {

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::{
     Place,
+    chosen::bare,
     objects::{Key, Scope, Seen, list, list_of, written},
 };
 use crate::{
@@ -41,12 +42,13 @@ pub(super) async fn run(place: &Place, args: &StatusArgs) -> Result<(), Failure>
         selector: args.selector.clone(),
         wide: args.output == Some(Format::Wide),
     };
-    let scene = read(place, &look, &args.names).await?;
-    let missing = missing(&scene, &look, &args.names);
+    let names: Vec<String> = args.names.iter().map(|name| bare(name).to_owned()).collect();
+    let scene = read(place, &look, &names).await?;
+    let missing = missing(&scene, &look, &names);
     if args.watch {
         return match missing {
             Some(failure) => Err(failure),
-            None => watch::run(place, &look, &args.names, scene).await,
+            None => watch::run(place, &look, &names, scene).await,
         };
     }
     let text = match written(args.output, &list_of(&items(&scene)))? {

@@ -55,7 +55,6 @@ pub struct Table<'a> {
 
 impl Screen {
     /// Columns under their heads as kubectl has them, cut to the width of the terminal where they are wider.
-    #[allow(dead_code, reason = "taken up by the commands that follow")]
     #[allow(clippy::needless_pass_by_value, reason = "rows are made for one table")]
     pub fn table(self, heads: &[&str], rows: Vec<Vec<String>>) -> String {
         let columns: Vec<Column<'_>> = heads.iter().map(|&head| Column::cut(head, LEAST)).collect();

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{super::render::Scene, Lost, News};
 use crate::{
-    api::{BackupServer, BackupTask},
+    api::{BackupServer, BackupTask, status_time},
     cli::plugin::objects::{Key, Seen, key_of},
 };
 
@@ -48,7 +48,7 @@ impl Kept {
 
     /// What is known may be old from now on, until both kinds were listed again.
     pub fn lose(&mut self, why: String, now: Timestamp) {
-        let since = self.lost.as_ref().map_or(now, |lost| lost.since);
+        let since = self.lost.as_ref().map_or(status_time(now).0, |lost| lost.since);
         self.lost = Some(Lost { since, why });
         self.servers.is_listed = false;
         self.tasks.is_listed = false;
