@@ -69,8 +69,7 @@ pub(in crate::cli) fn screen_of(
 ) -> String {
     let namespace = servers
         .iter()
-        .filter_map(ResourceExt::namespace)
-        .next()
+        .find_map(ResourceExt::namespace)
         .unwrap_or_default();
     let look = Look {
         scope: Scope::Namespace(namespace),
