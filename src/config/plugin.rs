@@ -180,17 +180,6 @@ Examples:
   kubectl abb import nas --output-dir backups/
   kubectl abb import nas | kubectl apply -f -";
 
-const HISTORY_HELP: &str = "\
-Examples:
-  kubectl abb history laptop
-  kubectl abb history laptop -o wide
-  kubectl abb history laptop -o json | jq '.[0].transferredBytes'";
-
-const TASKS_HELP: &str = "\
-Examples:
-  kubectl abb tasks nas
-  kubectl abb tasks nas -o wide -n backups";
-
 const SUSPEND_HELP: &str = "\
 It sets the annotation activebackup.dev/suspended, which Git does not fight. A run in progress goes on.
 

@@ -364,7 +364,7 @@ async fn settled(namespace: &Namespace) {
 
 /// Starts a command in a terminal, in a repository.
 pub fn terminal(place: &Path, arguments: &str, environment: &[(&str, &str)], size: (u16, u16)) -> Terminal {
-    let script = format!("cd {place:?} && exec {OPERATOR:?} {arguments}");
+    let script = format!("cd '{}' && exec '{OPERATOR}' {arguments}", place.display());
     let mut environment = environment.to_vec();
     environment.push(("LANG", "C.UTF-8"));
     Terminal::start("sh", &["-c", &script], &environment, size)
