@@ -379,13 +379,13 @@ mod tests {
     /// The programs that an example starts, as words: what `bash` reads, as far as the examples need it.
     fn started(example: &str) -> Vec<Vec<String>> {
         let mut programs = vec![vec![String::new()]];
-        let (mut quote, mut letters) = (None, example.chars().peekable());
-        while let Some(letter) = letters.next() {
+        let mut quote = None;
+        for letter in example.chars() {
             let program = programs.last_mut().unwrap();
             match (quote, letter) {
                 (Some(open), letter) if letter == open => quote = None,
                 (None, '\'') => quote = Some(letter),
-                (Some('\''), letter) => program.last_mut().unwrap().push(letter),
+
                 (None, '|' | '&' | '(' | ')' | ';') => programs.push(vec![String::new()]),
                 (None, '>') => {
                     // What it is written to.

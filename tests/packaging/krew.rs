@@ -35,7 +35,7 @@ fn script(name: &str) -> Command {
 }
 
 #[track_caller]
-fn ok(output: Output) -> String {
+fn ok(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
@@ -57,12 +57,12 @@ fn released(folder: &Path) -> String {
         .arg(env!("CARGO_BIN_EXE_kubectl-abb"))
         .args([&notices, &assets])
         .output();
-    let archive = PathBuf::from(ok(packed.unwrap()).trim());
+    let archive = PathBuf::from(ok(&packed.unwrap()).trim());
     for (system, architecture) in others {
         let name = format!("kubectl-abb-{VERSION}-{system}-{architecture}.tar.gz");
         fs::hard_link(&archive, assets.join(name)).unwrap();
     }
-    ok(script("krew").arg(VERSION).arg(&assets).output().unwrap())
+    ok(&script("krew").arg(VERSION).arg(&assets).output().unwrap())
 }
 
 /// Serves the files of a folder; the address.
@@ -124,13 +124,13 @@ fn krew_takes_the_manifest_and_installs_every_archive() {
     let file = folder.path().join("abb.yaml");
     let path = programs(folder.path());
     fs::write(&file, &manifest).unwrap();
-    ok(validated(&file, &path, &["-skip-install"]));
+    ok(&validated(&file, &path, &["-skip-install"]));
 
     let release = format!("https://github.com/abb-operator/abb-operator/releases/download/v{VERSION}");
     assert_eq!(manifest.matches(&release).count(), PLATFORMS.len(), "{manifest}");
     let here = manifest.replace(&release, &serving(folder.path().join("assets")));
     fs::write(&file, &here).unwrap();
-    ok(validated(&file, &path, &[]));
+    ok(&validated(&file, &path, &[]));
 
     // And as a user has it: by krew, then by kubectl.
     let root = folder.path().join("root");
@@ -145,14 +145,14 @@ fn krew_takes_the_manifest_and_installs_every_archive() {
         command.env("KREW_OS", "linux").env("KREW_ARCH", "amd64");
         command.output().unwrap()
     };
-    ok(kubectl(&[
+    ok(&kubectl(&[
         "krew",
         "install",
         "--manifest",
         &file.display().to_string(),
     ]));
     assert_eq!(
-        ok(kubectl(&["abb", "--version"])).trim(),
+        ok(&kubectl(&["abb", "--version"])).trim(),
         format!("kubectl-abb {VERSION}")
     );
 
