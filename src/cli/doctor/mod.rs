@@ -12,6 +12,7 @@ mod deployment;
 mod lease;
 mod operator;
 mod report;
+mod rights;
 mod secret;
 mod server;
 

@@ -10,9 +10,10 @@ use super::{
     account, address,
     asking::ask,
     cluster::Site,
+    deployment::Watched,
     operator::{CHART, Operator, logs},
     report::Report,
-    secret,
+    rights, secret,
 };
 use crate::api::{ANNOTATION_SUSPENDED, BackupServer, BackupTask, ConditionType, Mode, Reason, condition};
 
@@ -74,6 +75,15 @@ async fn seen(site: &Site, operator: &Operator, server: BackupServer, report: &m
         seen if seen == generation => report.ok(WHAT, "the operator has looked at it as it stands"),
         ..0 => {
             let namespace = &site.namespace;
+            let watched = operator.release.as_ref().map(|release| &release.watched);
+            // Who watches all namespaces has its rights by a ClusterRole.
+            let is_unbound = watched != Some(&Watched::All)
+                && rights::bindings(site).await.is_ok_and(|found| found.is_empty());
+            let unbound = if is_unbound {
+                ", and no RoleBinding gives it rights here"
+            } else {
+                ""
+            };
             let (found, remedy) = match &operator.release {
                 Some(release) => (
                     "no operator has looked at it, though it should: it starts, may not read here, or hangs",
@@ -88,7 +98,7 @@ async fn seen(site: &Site, operator: &Operator, server: BackupServer, report: &m
                     ),
                 ),
             };
-            report.fail(WHAT, found, &remedy);
+            report.fail(WHAT, &format!("{found}{unbound}"), &remedy);
         }
         seen => {
             let found = format!("its generation is {generation}, and the operator has looked at {seen}");
