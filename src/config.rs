@@ -56,7 +56,7 @@ pub enum Command {
 
 /// Arguments of `run`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "The cluster is found by KUBECONFIG, ~/.kube/config, or the pod's service account.")]
+#[command(after_long_help = RUN_HELP)]
 pub struct RunArgs {
     /// Namespace to watch; repeatable. All that the account may see by default.
     #[arg(
@@ -91,13 +91,27 @@ pub struct RunArgs {
     pub log_format: LogFormat,
 }
 
+const RUN_HELP: &str = "\
+The cluster is found by KUBECONFIG, ~/.kube/config, or the pod's service account.
+
+Examples:
+  abb-operator run
+  abb-operator run --watch-namespace backups --listen 127.0.0.1:8080
+  KUBECONFIG=lab.kubeconfig abb-operator run --lease-namespace backups --log-format json";
+
 /// Arguments of `crd`.
 #[derive(Args, Clone, Debug)]
+#[command(after_long_help = CRD_HELP)]
 pub struct CrdArgs {
     /// Write one file per definition into this folder instead of printing.
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
 }
+
+const CRD_HELP: &str = "\
+Examples:
+  abb-operator crd | kubectl apply --server-side -f -
+  abb-operator crd --output-dir crds/";
 
 /// Arguments of `simulate`.
 #[derive(Args, Clone, Debug)]
@@ -164,6 +178,7 @@ Examples:
 
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug)]
+#[command(after_long_help = DEMO_HELP)]
 pub struct DemoArgs {
     /// Install the CRDs into the current kubeconfig's cluster and run there against the simulated NAS.
     #[arg(long)]
@@ -172,6 +187,11 @@ pub struct DemoArgs {
     #[arg(long, value_name = "NS", requires = "cluster")]
     pub namespace: Option<String>,
 }
+
+const DEMO_HELP: &str = "\
+Examples:
+  abb-operator demo
+  abb-operator demo --cluster --namespace demo";
 
 /// Which NAS, and whom to be there. Secrets come from files or from the environment, never from arguments, which every
 /// user of a machine can read.
@@ -234,7 +254,7 @@ pub struct CallArgs {
 }
 
 /// What `call` prints below its flags.
-pub const CALL_HELP: &str = "\
+const CALL_HELP: &str = "\
 The data of the answer go to standard output as JSON; fields that hold secrets are left out. Exit codes: 0 the NAS
 answered success, 1 it did not or nobody knows, 3 the call is wrong or needs --yes.
 
@@ -275,7 +295,7 @@ Examples:
 
 /// Arguments of `ready`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Exit codes: 0 it is ready, 1 it is not, with the reason, 3 bad usage.")]
+#[command(after_long_help = READY_HELP)]
 pub struct ReadyArgs {
     /// Where it answers.
     #[arg(long, default_value = "http://127.0.0.1:8080/readyz", value_parser = web_address, value_name = "URL")]
@@ -284,6 +304,13 @@ pub struct ReadyArgs {
     #[arg(long, default_value = "0s", value_parser = any_duration, value_name = "DURATION")]
     pub wait: Duration,
 }
+
+const READY_HELP: &str = "\
+Exit codes: 0 it is ready, 1 it is not, with the reason, 3 bad usage.
+
+Examples:
+  abb-operator ready
+  abb-operator ready --url http://127.0.0.1:9090/readyz --wait 2m";
 
 const COMPLETION_HELP: &str = "\
 The script asks abb-operator itself at each TAB, so that it stays right after an update.
@@ -347,6 +374,94 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The programs that an example starts, as words: what `bash` reads, as far as the examples need it.
+    fn started(example: &str) -> Vec<Vec<String>> {
+        let mut programs = vec![vec![String::new()]];
+        let mut quote = None;
+        for letter in example.chars() {
+            let program = programs.last_mut().unwrap();
+            match (quote, letter) {
+                (Some(open), letter) if letter == open => quote = None,
+                (None, '\'') => quote = Some(letter),
+                (None, '|' | '&' | '(' | ')' | ';') => programs.push(vec![String::new()]),
+                (None, '>') => {
+                    // What it is written to.
+                    programs.push(vec!["file".to_owned()]);
+                }
+                (None, letter) if letter.is_whitespace() => program.push(String::new()),
+                (_, letter) => program.last_mut().unwrap().push(letter),
+            }
+        }
+        for program in &mut programs {
+            program.retain(|word| !word.is_empty());
+            let is_set = |word: &String| {
+                word.split_once('=')
+                    .is_some_and(|(name, _)| name.chars().all(|it| it.is_ascii_uppercase() || it == '_'))
+            };
+            let set = program.iter().take_while(|word| is_set(word)).count();
+            program.drain(..set);
+        }
+        programs
+    }
+
+    /// The lines below "Examples:" of a command's help.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let help = command
+            .get_after_long_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let below = help.split_once("Examples:\n").map_or("", |(_, below)| below);
+        below.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    fn parsed<P: Parser + CommandFactory>(name: &[&str]) -> usize {
+        let mut seen = 0;
+        for command in P::command()
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+        {
+            let mut own = 0;
+            for example in examples(command) {
+                for words in started(&example) {
+                    if words.len() <= name.len() || !words.iter().zip(name).all(|(word, part)| word == part) {
+                        continue;
+                    }
+                    let rest = &words[name.len()..];
+                    let parsed =
+                        P::try_parse_from(name[..1].iter().copied().chain(rest.iter().map(String::as_str)));
+                    assert!(parsed.is_ok(), "{example}: {}", parsed.err().unwrap());
+                    own += usize::from(rest[0] == command.get_name());
+                }
+            }
+            assert!(
+                own > 0,
+                "{} {} has no example of its own",
+                name.join(" "),
+                command.get_name()
+            );
+            seen += own;
+        }
+        seen
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_is_one() {
+        assert!(parsed::<Cli>(&["abb-operator"]) > 20);
+        assert!(parsed::<Plugin>(&["kubectl", "abb"]) > 20);
+        assert_eq!(
+            started("A=b abb-operator x -p 'a b|c' > f | jq . && source <(kubectl abb y)"),
+            [
+                &["abb-operator", "x", "-p", "a b|c"][..],
+                &["file", "f"],
+                &["jq", "."],
+                &[],
+                &["source", "<"],
+                &["kubectl", "abb", "y"],
+                &[],
+            ]
+        );
     }
 
     #[test]

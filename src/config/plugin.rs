@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{CALL_HELP, MethodArgs, duration};
+use super::{MethodArgs, duration};
 
 /// Work with Active Backup for Business from the terminal: kubectl abb.
 #[derive(Debug, Parser)]
@@ -180,6 +180,30 @@ Examples:
   kubectl abb import nas --output-dir backups/
   kubectl abb import nas | kubectl apply -f -";
 
+const SUSPEND_HELP: &str = "\
+It sets the annotation activebackup.dev/suspended, which Git does not fight. A run in progress goes on.
+
+Examples:
+  kubectl abb suspend laptop
+  kubectl abb suspend -l tier=gold";
+
+const RESUME_HELP: &str = "\
+It takes the annotation activebackup.dev/suspended away. What became due meanwhile runs then.
+
+Examples:
+  kubectl abb resume laptop
+  kubectl abb resume -l tier=gold";
+
+const CALL_SERVER_HELP: &str = "\
+The data of the answer go to standard output as JSON; fields that hold secrets are left out. Exit codes: 0 the NAS
+answered success, 1 it did not or nobody knows, 3 the call is wrong or needs --yes.
+
+Examples:
+  kubectl abb call nas list -p load_result=true
+  kubectl abb call nas Log.list_result -p task_id=5 -p limit=10
+  kubectl abb call nas backup -p 'task_ids=[5]' -p trigger_type=1 --dry-run
+  kubectl abb call nas --methods";
+
 /// Arguments of `doctor`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_long_help = DOCTOR_HELP)]
@@ -272,13 +296,15 @@ pub enum PluginCommand {
     /// Print manifests for the tasks of a NAS that no BackupTask stands for.
     Import(ImportArgs),
     /// Hold everything back for these BackupTasks; observing goes on.
+    #[command(after_long_help = SUSPEND_HELP)]
     Suspend(TaskArgs),
     /// Let these BackupTasks act again.
+    #[command(after_long_help = RESUME_HELP)]
     Resume(TaskArgs),
     /// Check everything between you and a run: definitions, rights, operator, Secret, TLS, login, package, clock.
     Doctor(DoctorArgs),
     /// Call one method of the Active Backup API of a BackupServer's NAS, with its Secret.
-    #[command(after_long_help = CALL_HELP)]
+    #[command(after_long_help = CALL_SERVER_HELP)]
     Call {
         /// The BackupServer.
         server: String,

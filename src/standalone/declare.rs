@@ -12,7 +12,7 @@ use super::{
     plan::{Change, Declared, Origins},
 };
 use crate::{
-    api::{BackupServer, BackupTask},
+    api::{BackupServer, BackupTask, RemovalWhen},
     manifest::{self, Fault, Located, Manifests},
 };
 
@@ -64,7 +64,15 @@ pub fn declare(
     for located in &manifests.tasks {
         let old = tasks.get(&key(&located.object));
         let is_same = old.is_some_and(|old| old.spec == located.object.spec);
-        let (object, change) = adopted(located, old, is_same, is_cluster, now, &mut faults);
+        let (mut object, change) = adopted(located, old, is_same, is_cluster, now, &mut faults);
+        let is_sent = object
+            .status
+            .as_ref()
+            .is_some_and(|status| status.intent.is_some());
+        if !is_cluster && !is_sent {
+            // What is declared again is not to go, unless the call is out already.
+            object.metadata.deletion_timestamp = None;
+        }
         task_origins.insert(key(&object), (Some(located.place.clone()), change));
         tasks.insert(key(&object), object);
     }
@@ -80,6 +88,25 @@ pub fn declare(
             task.metadata.deletion_timestamp.get_or_insert(Time(now));
             task_origins.insert(key.clone(), (None, Change::Delete));
         }
+    }
+    for (key, task) in &tasks {
+        let other = tasks.iter().find(|(resting, other)| {
+            !is_cluster && !task_origins.contains_key(*resting) && is_doomed(task, other)
+        });
+        if let Some(((_, resting), _)) = other.filter(|_| task_origins.contains_key(key)) {
+            faults.push(Fault {
+                place: task_origins.get(key).and_then(|(place, _)| place.clone()).unwrap_or_default(),
+                object: format!("BackupTask {:?}", key.1),
+                field: "spec.removal".to_owned(),
+                message: format!(
+                    "the BackupTask {resting:?} of the state folder names the same NAS task, and no manifest given here declares it: \
+                     nothing is removed while it does; give its manifest, too, or delete it with --prune"
+                ),
+            });
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
     }
     tasks.retain(|key, task| {
         let is_meant = is_cluster || task_origins.contains_key(key);
@@ -108,6 +135,27 @@ pub fn declare(
         task_origins,
         advice,
     })
+}
+
+/// Whether a removal of `task` would take what the other one names.
+fn is_doomed(task: &BackupTask, other: &BackupTask) -> bool {
+    let removal = &task.spec.removal;
+    let is_asked = match removal.when {
+        RemovalWhen::Never => false,
+        RemovalWhen::Now => true,
+        RemovalWhen::OnDelete => task.is_deleted(),
+    };
+    let status = other.status.as_ref();
+    let keys = [
+        other.spec.task.unique_key.as_deref(),
+        status.and_then(|status| status.task.as_ref()?.unique_key.as_deref()),
+        status.and_then(|status| status.binding.as_ref()?.unique_key.as_deref()),
+    ];
+    is_asked
+        && !other.is_deleted()
+        && task.namespace() == other.namespace()
+        && task.spec.server_ref == other.spec.server_ref
+        && (keys.contains(&removal.confirm.as_deref()) || task.spec.task == other.spec.task)
 }
 
 fn changes(origins: &Origins, key: &Key) -> bool {
@@ -243,6 +291,31 @@ mod tests {
         assert!(pruned.tasks[0].is_deleted());
         let later = declared(NAS, kept(pruned, false), false);
         assert!(later.tasks[0].is_deleted() && later.task_origins.len() == 1);
+    }
+
+    #[test]
+    fn what_rests_keeps_its_nas_task() {
+        let first = declared(&laptop(""), Kept::default(), false);
+        let mut known = kept(first, false);
+        known.tasks[0].spec.task.name = None;
+        known.tasks[0].spec.task.unique_key = Some("key".to_owned());
+        let other = laptop("").replace("metadata: {name: laptop}", "metadata: {name: other}")
+            + "  removal: {when: Now, confirm: key, notAfter: \"2099-01-01T00:00:00Z\"}\n";
+        let faults = declare(&manifests(&other), known, false, Timestamp::UNIX_EPOCH);
+        let Err(faults) = faults else {
+            panic!("it was accepted")
+        };
+        assert!(faults[0].message.contains("the same NAS task"), "{}", faults[0]);
+    }
+
+    #[test]
+    fn what_is_declared_again_is_not_to_go() {
+        let mut first = declared(&laptop(""), Kept::default(), false);
+        first.tasks[0].metadata.finalizers = Some(vec![crate::api::FINALIZER.to_owned()]);
+        let pruned = declared(NAS, kept(first, false), true);
+        assert!(pruned.tasks[0].is_deleted());
+        let again = declared(&laptop(""), kept(pruned, false), false);
+        assert!(!again.tasks[0].is_deleted());
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod dashboard;
 mod docs;
 mod gitops;
 mod image;
+mod krew;
 mod manifests;
 mod metrics;
 mod observed;

@@ -88,6 +88,7 @@ pub fn settled(screen: &str) -> String {
     for line in screen.lines() {
         let line = shaped(line, "9999-99-99T99:99:99Z", "2026-01-02T03:04:05Z");
         let line = shaped(&line, "127.0.0.1:99999", "127.0.0.1:50001");
+        let line = shaped(&line, "screens-9999", "screens-0000");
         let line = shaped(
             &line,
             "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
