@@ -385,7 +385,6 @@ mod tests {
             match (quote, letter) {
                 (Some(open), letter) if letter == open => quote = None,
                 (None, '\'') => quote = Some(letter),
-
                 (None, '|' | '&' | '(' | ')' | ';') => programs.push(vec![String::new()]),
                 (None, '>') => {
                     // What it is written to.

@@ -1,9 +1,14 @@
 //! `apply`: manifests carried out against a NAS without a cluster. The controller's own passes over a folder; it ends when
 //! every call has its evidence, or with `--wait` when every run has its result.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::{
@@ -12,10 +17,10 @@ use super::{
     manifests::{self, DEFAULT_NAMESPACE},
     operate::ended,
     progress::{Board, Ended, results, standard_error},
-    screen::Screen,
+    screen::{Screen, safe},
 };
 use crate::{
-    api::{BackupServer, BackupTask, ConditionType, condition},
+    api::{BackupServer, BackupTask, ConditionType, Reason, condition},
     config::ApplyArgs,
     controller::store::MemoryStore,
     standalone::{Change, Declared, Folder, Ground, Kept, Look, Standalone, declare},
@@ -31,6 +36,8 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// Why the waiting is over.
 enum End {
     Done,
+    /// The NAS took a call and shows nothing of it yet, which it may do for hours.
+    Unseen,
     TimedOut,
     Interrupted,
 }
@@ -52,7 +59,9 @@ pub(super) async fn run(args: ApplyArgs) -> Result<(), Failure> {
         is_cluster: false,
     };
     let declared = declare(&manifests, kept, args.prune, now).map_err(|faults| manifests::refuse(&faults))?;
-    let credentials = manifests::credentials(&args.manifests, &mut manifests, None)?;
+    let key = folder.key().map_err(|error| failed(&error))?;
+    let credentials = manifests::credentials(&args.manifests, &mut manifests, None, key)?;
+    let answers = folder.answers().map_err(|error| failed(&error))?;
     let Declared {
         servers,
         tasks,
@@ -61,7 +70,8 @@ pub(super) async fn run(args: ApplyArgs) -> Result<(), Failure> {
         advice,
     } = declared;
     for advice in &advice {
-        eprintln!("note {}: {}: {}", advice.place, advice.object, advice.message);
+        let text = format!("note {}: {}: {}", advice.place, advice.object, advice.message);
+        eprintln!("{}", safe(&text));
     }
     let store = MemoryStore::kept_by(Arc::clone(&folder) as Arc<_>);
     for server in servers {
@@ -89,26 +99,35 @@ pub(super) async fn run(args: ApplyArgs) -> Result<(), Failure> {
     }
     let standalone = Standalone::new(Ground::new(store, credentials));
     let known = store_results(&standalone);
-    let end = Box::pin(turn_until_done(&standalone, &args)).await;
+    standalone.recall(&answers).await;
+    let end = Box::pin(turn_until_done(&standalone, &folder, &args)).await;
     standalone.log_out().await;
     let rows = rows(&standalone, &known);
     if !rows.is_empty() {
         print(&results(Screen::stdout(), &rows));
     }
-    report(&standalone, &end, args.wait)
+    report(&standalone, &folder, &end, args.wait)
 }
 
 /// Turns until nothing more is to be done now, or with `wait` until every result is there.
-async fn turn_until_done(standalone: &Standalone, args: &ApplyArgs) -> End {
+async fn turn_until_done(standalone: &Standalone, folder: &Folder, args: &ApplyArgs) -> End {
     let mut board = Board::new(standard_error());
+    let begun = Instant::now();
     let turning = async {
         loop {
             let look = Box::pin(standalone.turn()).await;
+            keep_answers(standalone, folder).await;
+            if folder.failure().is_some() {
+                return End::Done;
+            }
             for task in standalone.store().tasks() {
                 board.show(&task);
             }
             if is_done(standalone, &look, args.wait) {
                 return End::Done;
+            }
+            if !args.wait && begun.elapsed() > evidence(standalone) {
+                return End::Unseen;
             }
             tokio::time::sleep(look.next.min(LONGEST_PAUSE)).await;
         }
@@ -126,7 +145,29 @@ async fn turn_until_done(standalone: &Standalone, args: &ApplyArgs) -> End {
         () = ended() => End::Interrupted,
     };
     board.finish();
+    // A turn that was cut short may have been given one.
+    keep_answers(standalone, folder).await;
     end
+}
+
+/// Keeps what a NAS has answered to open calls. Without it the next process waits for evidence, and asks again where none
+/// comes; so a folder that cannot be written is told of.
+async fn keep_answers(standalone: &Standalone, folder: &Folder) {
+    let answers = standalone.answers().await;
+    let is_known = folder.answers().is_ok_and(|known| known == answers);
+    if !is_known && let Err(error) = folder.write_answers(&answers) {
+        eprintln!("error: {error}");
+    }
+}
+
+/// How long a call's evidence is waited for where nobody waits for results: as long as it may be missing, and some looks.
+fn evidence(standalone: &Standalone) -> Duration {
+    let servers = standalone.store().servers();
+    let of = |server: &BackupServer| {
+        let (timeouts, polling) = (&server.spec.timeouts, &server.spec.polling);
+        timeouts.settle.get() + timeouts.request.get() * 2 + timeouts.list.get() + polling.active.get() * 2
+    };
+    servers.iter().map(of).max().unwrap_or_default()
 }
 
 /// Whether every call has its evidence, and with `wait` every run its result. What somebody has to mend first is not
@@ -134,27 +175,43 @@ async fn turn_until_done(standalone: &Standalone, args: &ApplyArgs) -> End {
 fn is_done(standalone: &Standalone, look: &Look, wait: bool) -> bool {
     let store = standalone.store();
     let servers = store.servers();
-    let answers = |task: &BackupTask| {
+    let is_over = |task: &BackupTask| {
         let of = |server: &&BackupServer| {
             server.namespace() == task.namespace() && server.name_any() == task.spec.server_ref.name
         };
-        servers.iter().find(of).is_some_and(is_ready)
+        let server = servers.iter().find(of);
+        let conditions = server
+            .and_then(|server| server.status.as_ref())
+            .map_or(&[][..], |status| &status.conditions);
+        let is_broken = condition(conditions, ConditionType::Stalled).is_some();
+        let is_silent = !server.is_some_and(is_ready);
+        let Some(status) = task.status.as_ref().filter(|status| status.intent.is_none()) else {
+            return is_broken || (is_silent && !wait);
+        };
+        let is_sought = task.uid().is_some_and(|uid| look.seeking.contains(&uid));
+        let retries = status
+            .retry_attempt
+            .is_some_and(|attempt| attempt <= task.spec.retries);
+        let goes_on = is_sought || retries || status.run.is_some() || task.is_deleted();
+        is_broken || is_stalled(task) || held_by(task).is_some() || !(wait && goes_on)
     };
-    look.next > AT_ONCE
-        && store.tasks().iter().all(|task| {
-            let Some(status) = &task.status else {
-                return !wait && !answers(task);
-            };
-            if status.intent.is_some() {
-                return !wait && !answers(task);
-            }
-            let is_sought = task.uid().is_some_and(|uid| look.seeking.contains(&uid));
-            let retries = status
-                .retry_attempt
-                .is_some_and(|attempt| attempt <= task.spec.retries);
-            let goes_on = is_sought || retries || status.run.is_some() || task.is_deleted();
-            is_stalled(task) || !(wait && goes_on)
-        })
+    look.next > AT_ONCE && store.tasks().iter().all(is_over)
+}
+
+/// What holds a task back until somebody does something, beside what makes it `Stalled`.
+fn held_by(task: &BackupTask) -> Option<&Condition> {
+    let status = task.status.as_ref().filter(|status| status.run.is_none())?;
+    let ready = condition(&status.conditions, ConditionType::Ready)?;
+    let holds = [
+        Reason::Suspended,
+        Reason::Planned,
+        Reason::Observing,
+        Reason::RemovalBreakerOpen,
+    ];
+    holds
+        .iter()
+        .any(|reason| reason.as_str() == ready.reason)
+        .then_some(ready)
 }
 
 fn is_ready(server: &BackupServer) -> bool {
@@ -163,6 +220,13 @@ fn is_ready(server: &BackupServer) -> bool {
         .as_ref()
         .map_or(&[][..], |status| &status.conditions);
     condition(conditions, ConditionType::Ready).is_some_and(|ready| ready.status == "True")
+}
+
+/// Whether something asks for a run that nothing answers yet.
+fn is_due(task: &BackupTask) -> bool {
+    task.status
+        .as_ref()
+        .is_some_and(|status| status.due_since.is_some())
 }
 
 fn is_stalled(task: &BackupTask) -> bool {
@@ -209,8 +273,8 @@ fn rows(standalone: &Standalone, known: &BTreeSet<(String, i64)>) -> Vec<Ended> 
 }
 
 /// Says what came of it; the exit code follows from it.
-fn report(standalone: &Standalone, end: &End, wait: bool) -> Result<(), Failure> {
-    let mut failures = Vec::new();
+fn report(standalone: &Standalone, folder: &Folder, end: &End, wait: bool) -> Result<(), Failure> {
+    let mut failures: Vec<String> = folder.failure().into_iter().collect();
     for server in standalone.store().servers() {
         if !is_ready(&server) {
             let conditions = server
@@ -235,6 +299,12 @@ fn report(standalone: &Standalone, end: &End, wait: bool) -> Result<(), Failure>
             ));
             continue;
         }
+        let held = held_by(&task).filter(|_| wait && (task.is_deleted() || is_due(&task)));
+        if let Some(held) = held {
+            let name = task.name_any();
+            failures.push(format!("BackupTask {name:?}: {}: {}", held.reason, held.message));
+            continue;
+        }
         let last =
             condition(conditions, ConditionType::LastBackupSucceeded).filter(|last| last.status == "False");
         if let Some(last) = last.filter(|_| wait) {
@@ -247,14 +317,18 @@ fn report(standalone: &Standalone, end: &End, wait: bool) -> Result<(), Failure>
         }
     }
     for failure in &failures {
-        eprintln!("error: {failure}");
+        eprintln!("error: {}", safe(failure));
     }
     match end {
+        End::Unseen if failures.is_empty() => {
+            print("asked; the NAS shows nothing of it yet, and the next apply looks again\n");
+            Ok(())
+        }
         End::Done if failures.is_empty() => {
             print("done\n");
             Ok(())
         }
-        End::Done => Err(Failure::said(1)),
+        End::Done | End::Unseen => Err(Failure::said(1)),
         End::TimedOut => Err(Failure::new(
             "the time is over; runs that were asked for go on, and the next apply takes them up",
         )),

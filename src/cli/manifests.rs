@@ -1,7 +1,5 @@
 //! What `plan` and `apply` begin with: manifests, judged, and the sources of what belongs to them.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
@@ -12,10 +10,9 @@ use super::{
 };
 use crate::{
     config::{AccountArgs, ManifestArgs},
-    controller::kubernetes::Kubernetes,
     decide::schedule_fault,
-    manifest::{Fault, Located, Manifests, load},
-    standalone::{Account, Credentials, version_of},
+    manifest::{Fault, Manifests, load},
+    standalone::{Account, Credentials, LiveSecrets},
 };
 
 /// Where manifests without a namespace are, unless something else is said.
@@ -62,7 +59,8 @@ pub(super) fn refuse(faults: &[Fault]) -> Failure {
 pub(super) fn credentials(
     args: &ManifestArgs,
     manifests: &mut Manifests,
-    cluster: Option<Kubernetes>,
+    live: Option<LiveSecrets>,
+    key: Vec<u8>,
 ) -> Result<Credentials, Failure> {
     let account = account(&args.account)?;
     if let Some(folder) = args.secrets.as_ref().filter(|folder| !folder.is_dir()) {
@@ -71,12 +69,12 @@ pub(super) fn credentials(
             folder.display()
         )));
     }
-    let mut credentials = Credentials::new(args.secrets.clone(), account, cluster);
-    for Located { object, place, .. } in manifests.secrets.drain(..) {
-        credentials.add_secret(object, version_of(&PathBuf::from(&place.file)));
+    let mut credentials = Credentials::new(args.secrets.clone(), account, live, key);
+    for secret in manifests.secrets.drain(..) {
+        credentials.add_secret(secret.object);
     }
-    for Located { object, place, .. } in manifests.config_maps.drain(..) {
-        credentials.add_config_map(object, version_of(&PathBuf::from(&place.file)));
+    for map in manifests.config_maps.drain(..) {
+        credentials.add_config_map(map.object);
     }
     Ok(credentials)
 }

@@ -2,21 +2,17 @@
 //! to a terminal and never with `NO_COLOR` or `CLICOLOR=0`; lines are fitted to the terminal's width and to no width
 //! elsewhere. What a NAS calls its things passes [`safe`] before it is shown.
 
+mod table;
 mod text;
 
 use console::{AnsiCodeIterator, Style, Term};
 use indicatif::BinaryBytes;
 use jiff::{SignedDuration, Timestamp};
 
-pub(super) use text::{measure, safe};
+pub(super) use table::Column;
+pub(super) use text::{is_unsafe, measure, safe};
 use text::{measure_char, wrap};
 
-/// Blanks between columns, as kubectl has them.
-const GAP: usize = 3;
-/// Blanks between columns where room is short.
-const NARROW_GAP: usize = 2;
-/// A column that may be cut keeps so many columns of the terminal, where that is possible at all.
-const LEAST: usize = 4;
 /// Blanks before the second line of a paragraph.
 const INDENT: usize = 6;
 
@@ -46,50 +42,6 @@ pub(super) enum Tone {
     Faint,
     /// A head.
     Strong,
-}
-
-/// A column of a table.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Column<'a> {
-    head: &'a str,
-    /// So much of it stays when it is cut; `None`: it is never cut.
-    least: Option<usize>,
-    /// Where room is short the column with the highest number is left out first; one with 0 stays.
-    leaves: u8,
-}
-
-impl<'a> Column<'a> {
-    /// A column that is shown as it is.
-    pub const fn whole(head: &'a str) -> Self {
-        Self {
-            head,
-            least: None,
-            leaves: 0,
-        }
-    }
-
-    /// A column that may be cut, if need be down to so many columns of the terminal.
-    pub const fn cut(head: &'a str, least: usize) -> Self {
-        Self {
-            head,
-            least: Some(least),
-            leaves: 0,
-        }
-    }
-
-    /// The same, but left out where room is short: the highest number first.
-    pub const fn leaving(self, leaves: u8) -> Self {
-        Self { leaves, ..self }
-    }
-}
-
-/// A table, and what it lacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Table<'a> {
-    /// Its lines.
-    pub text: String,
-    /// The heads of the columns for which there was no room.
-    pub left_out: Vec<&'a str>,
 }
 
 impl Screen {
@@ -129,45 +81,6 @@ impl Screen {
             Tone::Strong => style.bold(),
         };
         style.apply_to(text).to_string()
-    }
-
-    /// Columns under their heads as kubectl has them, cut to the width of the terminal where they are wider.
-    pub fn table(self, heads: &[&str], rows: Vec<Vec<String>>) -> String {
-        let columns: Vec<Column<'_>> = heads.iter().map(|&head| Column::cut(head, LEAST)).collect();
-        self.columns(&columns, &rows).text
-    }
-
-    /// The same, with columns of which each says what becomes of it where room is short.
-    pub fn columns<'a>(self, columns: &[Column<'a>], rows: &[Vec<String>]) -> Table<'a> {
-        let natural = |index: usize| {
-            let cells = rows
-                .iter()
-                .map(|row| row.get(index).map_or(0, |cell| measure(cell)));
-            cells.max().unwrap_or(0).max(measure(columns[index].head))
-        };
-        let widths: Vec<usize> = (0..columns.len()).map(natural).collect();
-        let (kept, widths, gap) = fit(columns, widths, self.width);
-        let mut text = String::new();
-        let heads: Vec<String> = columns
-            .iter()
-            .map(|column| self.paint(Tone::Strong, column.head))
-            .collect();
-        for row in std::iter::once(&heads).chain(rows) {
-            let mut line = String::new();
-            for (&index, &width) in kept.iter().zip(&widths) {
-                let cell = self.cut(row.get(index).map_or("", String::as_str), width);
-                let blanks = (width + gap).saturating_sub(measure(&cell));
-                line.push_str(&cell);
-                line.extend(std::iter::repeat_n(' ', blanks));
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        let left_out = (0..columns.len()).filter(|index| !kept.contains(index));
-        Table {
-            text,
-            left_out: left_out.map(|index| columns[index].head).collect(),
-        }
     }
 
     /// A text of at most so many columns; where something is missing a sign says so. Colours end where they ended.
@@ -244,48 +157,6 @@ impl Screen {
         bar.extend((drawn % 8).checked_sub(1).map(|index| EIGHTHS[index]));
         bar
     }
-}
-
-/// Which columns stay, how wide each is, and the blanks between them.
-fn fit(columns: &[Column<'_>], natural: Vec<usize>, room: Option<usize>) -> (Vec<usize>, Vec<usize>, usize) {
-    let mut kept: Vec<usize> = (0..columns.len()).collect();
-    let Some(room) = room else {
-        return (kept, natural, GAP);
-    };
-    let least = |index: usize| {
-        columns[index]
-            .least
-            .map_or(natural[index], |least| least.min(natural[index]))
-    };
-    let total = |kept: &[usize], of: &dyn Fn(usize) -> usize, gap: usize| {
-        kept.iter().map(|&index| of(index)).sum::<usize>() + gap * kept.len().saturating_sub(1)
-    };
-    while total(&kept, &least, NARROW_GAP) > room {
-        let leaving = kept.iter().copied().filter(|&index| columns[index].leaves > 0);
-        let Some(first) = leaving.max_by_key(|&index| columns[index].leaves) else {
-            break;
-        };
-        kept.retain(|&index| index != first);
-    }
-    let gap = if total(&kept, &|index| natural[index], GAP) > room {
-        NARROW_GAP
-    } else {
-        GAP
-    };
-    let mut widths: Vec<usize> = kept.iter().map(|&index| natural[index]).collect();
-    let gaps = gap * kept.len().saturating_sub(1);
-    // First what may be cut, each to its least; then, on a terminal narrower than any, everything.
-    for is_last_resort in [false, true] {
-        while widths.iter().sum::<usize>() + gaps > room {
-            let bound = |place: usize| if is_last_resort { 1 } else { least(kept[place]) };
-            let widest = (0..widths.len())
-                .filter(|&place| widths[place] > bound(place))
-                .max_by_key(|&place| widths[place]);
-            let Some(widest) = widest else { break };
-            widths[widest] -= 1;
-        }
-    }
-    (kept, widths, gap)
 }
 
 /// Whether standard output is a terminal whose cursor can be moved.
@@ -384,6 +255,117 @@ mod tests {
         let text = coloured.table(&heads, rows());
         assert_eq!(console::strip_ansi_codes(&text), narrow.table(&heads, rows()));
         assert!(text.contains("\u{1b}[1m"));
+    }
+
+    fn on(width: usize) -> Screen {
+        Screen {
+            width: Some(width),
+            ..PLAIN
+        }
+    }
+
+    #[test]
+    fn where_room_is_short_columns_are_cut_and_then_leave() {
+        let columns = [
+            Column::cut("NAME", 6),
+            Column::whole("STATE"),
+            Column::cut("TASK", 6).leaving(1),
+            Column::whole("WHY").leaving(2),
+        ];
+        let row = ["a-long-name", "Idle", "写真バックアップ", "Suspended"];
+        let rows = [row.map(str::to_owned).to_vec()];
+        for (width, line, left_out) in [
+            (80, "a-long-name   Idle    写真バックアップ   Suspended", &[][..]),
+            (47, "a-long-name  Idle   写真バックアップ  Suspended", &[]),
+            (38, "a-long-n…  Idle   写真バッ…  Suspended", &[]),
+            (32, "a-lon…  Idle   写真…   Suspended", &[]),
+            (31, "a-long-name  Idle   写真バック…", &["WHY"]),
+            (19, "a-long-name   Idle", &["TASK", "WHY"]),
+            (12, "a-lo…  Idle", &["TASK", "WHY"]),
+            (9, "a-l…  Id…", &["TASK", "WHY"]),
+            (3, "a-…", &["STATE", "TASK", "WHY"]),
+        ] {
+            let table = on(width).columns(&columns, &rows);
+            assert_eq!(table.text.lines().last().unwrap(), line, "{width}");
+            assert_eq!(table.left_out, left_out, "{width}");
+        }
+        let ascii = Screen {
+            unicode: false,
+            ..on(8)
+        };
+        assert_eq!(ascii.cut("写真バックアップ", 8), "写真バ~");
+        let red = "\u{1b}[31mFailed\u{1b}[0m";
+        assert_eq!(on(8).cut(red, 4), "\u{1b}[31mFai…\u{1b}[0m");
+    }
+
+    #[test]
+    fn paragraphs_break_between_words_and_under_their_mark() {
+        let text = on(20).paragraph(Tone::Bad, "fail", "nas: it is away, look at nas.example.org:5001");
+        assert_eq!(
+            text,
+            "fail  nas: it is\n      away, look at\n      nas.example.or\n      g:5001\n"
+        );
+        assert_eq!(
+            PLAIN.paragraph(Tone::Bad, "", "as long as it is"),
+            "      as long as it is\n"
+        );
+        let red = "3 runs: \u{1b}[31m1 Failed\u{1b}[0m; median 762.94\u{a0}MiB";
+        assert_eq!(
+            on(22).prose(red),
+            "3 runs: \u{1b}[31m1 Failed\u{1b}[0m;\nmedian 762.94 MiB\n"
+        );
+    }
+
+    #[test]
+    fn nothing_that_steers_a_terminal_passes() {
+        for (text, shown) in [
+            ("peterm-Default", "peterm-Default"),
+            ("写真 📷 Ünïcödé", "写真 📷 Ünïcödé"),
+            ("a\u{1b}[2Jb\r\n\tc\u{7f}", "a\\u{1b}[2Jb\\r\\n\\tc\\u{7f}"),
+            (
+                "\u{9b}31m \u{202e}gpj.exe\u{2066}",
+                "\\u{9b}31m \\u{202e}gpj.exe\\u{2066}",
+            ),
+            ("👨\u{200d}👩 ❤\u{fe0f}", "👨👩 ❤"),
+        ] {
+            assert_eq!(safe(text), shown);
+            assert!(!safe(text).chars().any(char::is_control));
+        }
+    }
+
+    #[test]
+    fn bars_are_to_one_scale_and_something_always_shows() {
+        let ascii = Screen {
+            unicode: false,
+            ..PLAIN
+        };
+        for (value, bar, plain) in [
+            (0, "", ""),
+            (1, "▏", "#"),
+            (500, "██", "##"),
+            (532, "██▏", "##"),
+            (999, "███▉", "###"),
+            (1000, "████", "####"),
+            (i64::MAX, "████", "####"),
+        ] {
+            assert_eq!(
+                (
+                    PLAIN.bar(value, 1000, 4).as_str(),
+                    ascii.bar(value, 1000, 4).as_str()
+                ),
+                (bar, plain)
+            );
+        }
+        assert_eq!(PLAIN.bar(5, 0, 4), "");
+    }
+
+    #[test]
+    fn times_to_come_and_times_that_came() {
+        let now = Timestamp::UNIX_EPOCH;
+        let at = |seconds| now + SignedDuration::from_secs(seconds);
+        assert_eq!(until(at(7200), now), "in 120m");
+        assert_eq!(until(at(0), now), "due 0s");
+        assert_eq!(until(at(-300), now), "due 5m");
     }
 
     #[test]

@@ -113,6 +113,9 @@ pub struct PlanArgs {
     /// Compare with the objects of the cluster of this kubeconfig.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// Use a Secret of the cluster also at addresses at which no BackupServer there uses it.
+    #[arg(long)]
+    pub any_address: bool,
     /// As if BackupTasks that no manifest declares any more were deleted.
     #[arg(long)]
     pub prune: bool,

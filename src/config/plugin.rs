@@ -94,6 +94,22 @@ Examples:
   kubectl abb status laptop --watch
   kubectl abb status -o json | jq '.items[] | select(.kind == \"BackupTask\") | .status.lastResult'";
 
+const HISTORY_HELP: &str = "\
+Times are UTC. A run in flight comes first. The bars are to the scale of the largest run shown.
+
+Examples:
+  kubectl abb history laptop
+  kubectl abb history laptop -o wide
+  kubectl abb history laptop -o json | jq '.[] | select(.status != \"Success\")'";
+
+const TASKS_HELP: &str = "\
+It logs in with the BackupServer's Secret, reads, and logs out. What no BackupTask stands for has `-` under MANAGED BY.
+
+Examples:
+  kubectl abb tasks nas
+  kubectl abb tasks nas -o wide
+  kubectl abb tasks nas -o json | jq '.tasks[] | select(.managedBy == [])'";
+
 /// Arguments of `backup`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_long_help = BACKUP_HELP)]
@@ -163,17 +179,6 @@ Examples:
   kubectl abb import nas
   kubectl abb import nas --output-dir backups/
   kubectl abb import nas | kubectl apply -f -";
-
-const HISTORY_HELP: &str = "\
-Examples:
-  kubectl abb history laptop
-  kubectl abb history laptop -o wide
-  kubectl abb history laptop -o json | jq '.[0].transferredBytes'";
-
-const TASKS_HELP: &str = "\
-Examples:
-  kubectl abb tasks nas
-  kubectl abb tasks nas -o wide -n backups";
 
 const SUSPEND_HELP: &str = "\
 It sets the annotation activebackup.dev/suspended, which Git does not fight. A run in progress goes on.

@@ -1,18 +1,19 @@
 //! Where Secrets and `ConfigMaps` come from without a cluster: the manifests, a folder with one folder per object (as a
 //! kubelet mounts them), the environment, or a cluster after all.
 //!
-//! Invariant: what the environment holds goes to the one address it names. A pull request can write any address.
+//! Invariant: what the environment holds goes to the one address it names, what a cluster holds to the addresses at which
+//! it is used there. A pull request can write any address.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
-    time::UNIX_EPOCH,
 };
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 use crate::{
     api::BackupServer,
@@ -34,6 +35,14 @@ pub struct Account {
     pub otp_secret: Option<SecretString>,
 }
 
+/// A cluster, and where each of its Secrets is used already: namespace, Secret and address.
+pub struct LiveSecrets {
+    /// The cluster.
+    pub cluster: Kubernetes,
+    /// The addresses at which a BackupServer of the cluster uses a Secret; `None` where any address will do.
+    pub used_at: Option<BTreeSet<(String, String, String)>>,
+}
+
 /// All sources, asked in the order of the fields.
 #[derive(Default)]
 pub struct Credentials {
@@ -41,34 +50,57 @@ pub struct Credentials {
     config_maps: BTreeMap<(String, String), Keys>,
     folder: Option<PathBuf>,
     account: Option<Account>,
-    cluster: Option<Kubernetes>,
+    live: Option<LiveSecrets>,
+    key: Vec<u8>,
 }
 
 impl Credentials {
-    /// Sources beside the manifests.
+    /// Sources beside the manifests. `key` is the state folder's own, or nothing where no state is kept.
     #[must_use]
-    pub fn new(folder: Option<PathBuf>, account: Option<Account>, cluster: Option<Kubernetes>) -> Self {
+    pub fn new(
+        folder: Option<PathBuf>,
+        account: Option<Account>,
+        live: Option<LiveSecrets>,
+        key: Vec<u8>,
+    ) -> Self {
         Self {
             folder,
             account,
-            cluster,
+            live,
+            key,
             ..Self::default()
         }
     }
 
-    /// Adds a Secret of the manifests; `version` changes whenever its file does.
-    pub fn add_secret(&mut self, secret: Secret, version: String) {
+    /// The version of an object that has none: it changes with any value, and tells nothing of them.
+    fn version(&self, values: &BTreeMap<String, Vec<u8>>) -> String {
+        let mut digest = Sha256::new();
+        digest.update(&self.key);
+        for (name, value) in values {
+            digest.update(Sha256::digest(name.as_bytes()));
+            digest.update(Sha256::digest(value));
+        }
+        if self.key.is_empty() {
+            // Without a key a digest could be guessed at; nothing is kept then, so nothing is compared.
+            return "1".to_owned();
+        }
+        hex::encode(&digest.finalize()[..16])
+    }
+
+    /// Adds a Secret of the manifests.
+    pub fn add_secret(&mut self, secret: Secret) {
         let key = (secret.namespace().unwrap_or_default(), secret.name_any());
         let data = secret.data.unwrap_or_default();
         let mut values: BTreeMap<String, Vec<u8>> =
             data.into_iter().map(|(key, value)| (key, value.0)).collect();
         let texts = secret.string_data.unwrap_or_default();
         values.extend(texts.into_iter().map(|(key, value)| (key, value.into_bytes())));
+        let version = self.version(&values);
         self.secrets.insert(key, Keys::new(version, values));
     }
 
     /// Adds a ConfigMap of the manifests.
-    pub fn add_config_map(&mut self, map: ConfigMap, version: String) {
+    pub fn add_config_map(&mut self, map: ConfigMap) {
         let key = (map.namespace().unwrap_or_default(), map.name_any());
         let texts = map.data.unwrap_or_default();
         let mut values: BTreeMap<String, Vec<u8>> = texts
@@ -77,6 +109,7 @@ impl Credentials {
             .collect();
         let bytes = map.binary_data.unwrap_or_default();
         values.extend(bytes.into_iter().map(|(key, value)| (key, value.0)));
+        let version = self.version(&values);
         self.config_maps.insert(key, Keys::new(version, values));
     }
 
@@ -110,13 +143,27 @@ impl Credentials {
                     .is_ok_and(|url| url == account.url)
             };
             if !users.is_empty() && users.iter().all(is_for) {
-                return Ok(Some(account.keys()));
+                let values = account.values();
+                return Ok(Some(Keys::new(self.version(&values), values)));
             }
         }
-        match &self.cluster {
-            Some(cluster) => cluster.read_secret(namespace, name).await,
-            None => Ok(None),
+        let Some(LiveSecrets { cluster, used_at }) = &self.live else {
+            return Ok(None);
+        };
+        let is_new = |server: &&&BackupServer| {
+            let use_of_it = (namespace.to_owned(), name.to_owned(), server.spec.url.clone());
+            used_at.as_ref().is_some_and(|known| !known.contains(&use_of_it))
+        };
+        if let Some(server) = users.iter().find(is_new) {
+            return Err(ReadError {
+                what: format!("the Secret {name:?} for {}", server.spec.url),
+                why: "no BackupServer of the cluster uses it at that address, and a manifest alone sends it nowhere; to plan \
+                      with it all the same add --any-address"
+                    .to_owned(),
+                is_passing: false,
+            });
         }
+        cluster.read_secret(namespace, name).await
     }
 
     /// The ConfigMap of that name.
@@ -130,8 +177,8 @@ impl Credentials {
         if let Some(keys) = self.in_folder("ConfigMap", name)? {
             return Ok(Some(keys));
         }
-        match &self.cluster {
-            Some(cluster) => cluster.read_config_map(namespace, name).await,
+        match &self.live {
+            Some(live) => live.cluster.read_config_map(namespace, name).await,
             None => Ok(None),
         }
     }
@@ -141,7 +188,9 @@ impl Credentials {
         let Some(folder) = &self.folder else {
             return Ok(None);
         };
-        keys_of(&folder.join(name)).map_err(|error| ReadError {
+        let values = values_of(&folder.join(name));
+        let kept = values.map(|values| values.map(|values| Keys::new(self.version(&values), values)));
+        kept.map_err(|error| ReadError {
             what: format!("the {kind} {name:?} below {}", folder.display()),
             why: error.to_string(),
             is_passing: false,
@@ -168,14 +217,13 @@ fn bound(name: &str, keys: Keys, users: &[&BackupServer]) -> Result<Keys, ReadEr
     }
 }
 
-fn keys_of(folder: &Path) -> io::Result<Option<Keys>> {
+fn values_of(folder: &Path) -> io::Result<Option<BTreeMap<String, Vec<u8>>>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut values = BTreeMap::new();
-    let mut newest = 0;
     for entry in entries {
         let entry = entry?;
         let path = entry.path();
@@ -185,26 +233,13 @@ fn keys_of(folder: &Path) -> io::Result<Option<Keys>> {
         if hidden || !about.is_file() {
             continue;
         }
-        newest = newest.max(nanoseconds(about.modified()?));
         values.insert(entry.file_name().to_string_lossy().into_owned(), fs::read(&path)?);
     }
-    Ok(Some(Keys::new(format!("{newest}"), values)))
-}
-
-/// The version of a file: when it was changed.
-#[must_use]
-pub fn version_of(path: &Path) -> String {
-    let changed = fs::metadata(path).and_then(|about| about.modified());
-    changed.map_or_else(|_| "0".to_owned(), |time| nanoseconds(time).to_string())
-}
-
-fn nanoseconds(time: std::time::SystemTime) -> u128 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos())
+    Ok(Some(values))
 }
 
 impl Account {
-    fn keys(&self) -> Keys {
+    fn values(&self) -> BTreeMap<String, Vec<u8>> {
         let mut values = BTreeMap::from([
             ("username".to_owned(), self.username.clone().into_bytes()),
             (
@@ -215,6 +250,6 @@ impl Account {
         if let Some(seed) = &self.otp_secret {
             values.insert("otp-secret".to_owned(), seed.expose_secret().as_bytes().to_vec());
         }
-        Keys::new("environment".to_owned(), values)
+        values
     }
 }

@@ -12,7 +12,7 @@ use super::{
     plan::{Change, Declared, Origins},
 };
 use crate::{
-    api::{BackupServer, BackupTask},
+    api::{BackupServer, BackupTask, RemovalWhen},
     manifest::{self, Fault, Located, Manifests},
 };
 
@@ -57,14 +57,22 @@ pub fn declare(
     for located in &manifests.servers {
         let old = servers.get(&key(&located.object));
         let is_same = old.is_some_and(|old| old.spec == located.object.spec);
-        let (object, change) = adopted(located, old, is_same, now, &mut faults);
+        let (object, change) = adopted(located, old, is_same, is_cluster, now, &mut faults);
         server_origins.insert(key(&object), (Some(located.place.clone()), change));
         servers.insert(key(&object), object);
     }
     for located in &manifests.tasks {
         let old = tasks.get(&key(&located.object));
         let is_same = old.is_some_and(|old| old.spec == located.object.spec);
-        let (object, change) = adopted(located, old, is_same, now, &mut faults);
+        let (mut object, change) = adopted(located, old, is_same, is_cluster, now, &mut faults);
+        let is_sent = object
+            .status
+            .as_ref()
+            .is_some_and(|status| status.intent.is_some());
+        if !is_cluster && !is_sent {
+            // What is declared again is not to go, unless the call is out already.
+            object.metadata.deletion_timestamp = None;
+        }
         task_origins.insert(key(&object), (Some(located.place.clone()), change));
         tasks.insert(key(&object), object);
     }
@@ -72,14 +80,33 @@ pub fn declare(
         faults.sort();
         return Err(faults);
     }
-    if prune {
-        for (key, task) in &mut tasks {
-            let server = (key.0.clone(), task.spec.server_ref.name.clone());
-            if server_origins.contains_key(&server) && !task_origins.contains_key(key) {
-                task.metadata.deletion_timestamp.get_or_insert(Time(now));
-                task_origins.insert(key.clone(), (None, Change::Delete));
-            }
+    for (key, task) in &mut tasks {
+        let server = (key.0.clone(), task.spec.server_ref.name.clone());
+        let is_pruned = prune && server_origins.contains_key(&server);
+        // A deletion that has begun goes on, also where it was interrupted.
+        if (is_pruned || task.is_deleted()) && !task_origins.contains_key(key) {
+            task.metadata.deletion_timestamp.get_or_insert(Time(now));
+            task_origins.insert(key.clone(), (None, Change::Delete));
         }
+    }
+    for (key, task) in &tasks {
+        let other = tasks.iter().find(|(resting, other)| {
+            !is_cluster && !task_origins.contains_key(*resting) && is_doomed(task, other)
+        });
+        if let Some(((_, resting), _)) = other.filter(|_| task_origins.contains_key(key)) {
+            faults.push(Fault {
+                place: task_origins.get(key).and_then(|(place, _)| place.clone()).unwrap_or_default(),
+                object: format!("BackupTask {:?}", key.1),
+                field: "spec.removal".to_owned(),
+                message: format!(
+                    "the BackupTask {resting:?} of the state folder names the same NAS task, and no manifest given here declares it: \
+                     nothing is removed while it does; give its manifest, too, or delete it with --prune"
+                ),
+            });
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
     }
     tasks.retain(|key, task| {
         let is_meant = is_cluster || task_origins.contains_key(key);
@@ -110,6 +137,27 @@ pub fn declare(
     })
 }
 
+/// Whether a removal of `task` would take what the other one names.
+fn is_doomed(task: &BackupTask, other: &BackupTask) -> bool {
+    let removal = &task.spec.removal;
+    let is_asked = match removal.when {
+        RemovalWhen::Never => false,
+        RemovalWhen::Now => true,
+        RemovalWhen::OnDelete => task.is_deleted(),
+    };
+    let status = other.status.as_ref();
+    let keys = [
+        other.spec.task.unique_key.as_deref(),
+        status.and_then(|status| status.task.as_ref()?.unique_key.as_deref()),
+        status.and_then(|status| status.binding.as_ref()?.unique_key.as_deref()),
+    ];
+    is_asked
+        && !other.is_deleted()
+        && task.namespace() == other.namespace()
+        && task.spec.server_ref == other.spec.server_ref
+        && (keys.contains(&removal.confirm.as_deref()) || task.spec.task == other.spec.task)
+}
+
 fn changes(origins: &Origins, key: &Key) -> bool {
     origins
         .get(key)
@@ -121,6 +169,7 @@ fn adopted<K>(
     declared: &Located<K>,
     old: Option<&K>,
     is_same: bool,
+    is_cluster: bool,
     now: Timestamp,
     faults: &mut Vec<Fault>,
 ) -> (K, Change)
@@ -140,10 +189,10 @@ where
     let mut meta = old.meta().clone();
     meta.labels.clone_from(&object.meta().labels);
     let annotations = object.meta_mut().annotations.take();
-    // Those of the command line stand beside what the manifest has.
-    meta.annotations
-        .get_or_insert_default()
-        .extend(annotations.unwrap_or_default());
+    // In a cluster those of the command line stand beside what the manifest has.
+    let mut kept = meta.annotations.take().filter(|_| is_cluster).unwrap_or_default();
+    kept.extend(annotations.unwrap_or_default());
+    meta.annotations = (!kept.is_empty()).then_some(kept);
     meta.generation = meta.generation.map(|generation| generation + i64::from(!is_same));
     *object.meta_mut() = meta;
     object.keep_status_of(Some(old));
@@ -170,5 +219,118 @@ impl Status for BackupTask {
 impl Status for BackupServer {
     fn keep_status_of(&mut self, old: Option<&Self>) {
         self.status = old.and_then(|old| old.status.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::load;
+
+    fn manifests(text: &str) -> Manifests {
+        let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        load(&[file.path().to_owned()], "default").unwrap()
+    }
+
+    const NAS: &str = "apiVersion: activebackup.dev/v1alpha1\nkind: BackupServer\nmetadata: {name: nas}\nspec:\n  url: \
+                       https://nas:5001\n  credentials: {secretRef: {name: nas}}\n---\n";
+
+    fn laptop(more: &str) -> String {
+        format!(
+            "{NAS}apiVersion: activebackup.dev/v1alpha1\nkind: BackupTask\nmetadata: {{name: laptop{more}}}\nspec:\n  \
+             serverRef: {{name: nas}}\n  task: {{name: Laptop}}\n"
+        )
+    }
+
+    fn declared(text: &str, kept: Kept, prune: bool) -> Declared {
+        declare(&manifests(text), kept, prune, Timestamp::UNIX_EPOCH).unwrap()
+    }
+
+    fn kept(declared: Declared, is_cluster: bool) -> Kept {
+        Kept {
+            servers: declared.servers,
+            tasks: declared.tasks,
+            is_cluster,
+        }
+    }
+
+    #[test]
+    fn an_object_keeps_its_identity_and_an_edit_counts() {
+        let first = declared(&laptop(""), Kept::default(), false);
+        let before = first.tasks[0].metadata.clone();
+        assert_eq!(before.generation, Some(1));
+        let second = declared(&laptop(""), kept(first, false), false);
+        assert_eq!(second.tasks[0].metadata, before);
+        let edited = laptop("").replace("Laptop", "Desk");
+        let third = declared(&edited, kept(second, false), false);
+        assert_eq!(third.tasks[0].metadata.uid, before.uid);
+        assert_eq!(third.tasks[0].metadata.generation, Some(2));
+    }
+
+    #[test]
+    fn annotations_are_the_manifests_own_but_in_a_cluster() {
+        let held = laptop(", annotations: {activebackup.dev/suspended: \"true\"}");
+        for (is_cluster, stays) in [(false, false), (true, true)] {
+            let first = declared(&held, Kept::default(), false);
+            assert!(first.tasks[0].is_suspended());
+            let second = declared(&laptop(""), kept(first, is_cluster), false);
+            assert_eq!(second.tasks[0].is_suspended(), stays);
+        }
+    }
+
+    #[test]
+    fn what_is_not_declared_rests_until_it_is_pruned_and_a_deletion_goes_on() {
+        let mut first = declared(&laptop(""), Kept::default(), false);
+        first.tasks[0].metadata.finalizers = Some(vec![crate::api::FINALIZER.to_owned()]);
+        let second = declared(NAS, kept(first, false), false);
+        assert!(second.tasks.is_empty() && second.task_origins.is_empty());
+        let mut first = declared(&laptop(""), Kept::default(), false);
+        first.tasks[0].metadata.finalizers = Some(vec![crate::api::FINALIZER.to_owned()]);
+        let pruned = declared(NAS, kept(first, false), true);
+        assert!(pruned.tasks[0].is_deleted());
+        let later = declared(NAS, kept(pruned, false), false);
+        assert!(later.tasks[0].is_deleted() && later.task_origins.len() == 1);
+    }
+
+    #[test]
+    fn what_rests_keeps_its_nas_task() {
+        let first = declared(&laptop(""), Kept::default(), false);
+        let mut known = kept(first, false);
+        known.tasks[0].spec.task.name = None;
+        known.tasks[0].spec.task.unique_key = Some("key".to_owned());
+        let other = laptop("").replace("metadata: {name: laptop}", "metadata: {name: other}")
+            + "  removal: {when: Now, confirm: key, notAfter: \"2099-01-01T00:00:00Z\"}\n";
+        let faults = declare(&manifests(&other), known, false, Timestamp::UNIX_EPOCH);
+        let Err(faults) = faults else {
+            panic!("it was accepted")
+        };
+        assert!(faults[0].message.contains("the same NAS task"), "{}", faults[0]);
+    }
+
+    #[test]
+    fn what_is_declared_again_is_not_to_go() {
+        let mut first = declared(&laptop(""), Kept::default(), false);
+        first.tasks[0].metadata.finalizers = Some(vec![crate::api::FINALIZER.to_owned()]);
+        let pruned = declared(NAS, kept(first, false), true);
+        assert!(pruned.tasks[0].is_deleted());
+        let again = declared(&laptop(""), kept(pruned, false), false);
+        assert!(!again.tasks[0].is_deleted());
+    }
+
+    #[test]
+    fn a_change_that_the_api_server_would_refuse_is_refused() {
+        let first = declared(&laptop(""), Kept::default(), false);
+        let moved = laptop("").replace("serverRef: {name: nas}", "serverRef: {name: other}");
+        let faults = declare(
+            &manifests(&moved),
+            kept(first, false),
+            false,
+            Timestamp::UNIX_EPOCH,
+        );
+        let Err(faults) = faults else {
+            panic!("it was accepted")
+        };
+        assert!(faults[0].message.contains("immutable"), "{}", faults[0]);
     }
 }

@@ -3,13 +3,16 @@
 //! process has the folder at a time.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
+use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     api::{BackupServer, BackupTask},
@@ -18,7 +21,10 @@ use crate::{
 
 const TASKS: &str = "backuptasks";
 const SERVERS: &str = "backupservers";
-const LOCK: &str = "lock";
+// No namespace begins with a dot.
+const LOCK: &str = ".lock";
+const ANSWERS: &str = ".answers.json";
+const KEY: &str = ".key";
 
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +60,8 @@ pub enum FolderError {
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    // The first write that failed: what it was for was not done, and somebody has to be told.
+    failure: Mutex<Option<String>>,
     // Held until the end of the process; the operating system lets go of it after a kill.
     _lock: Option<File>,
 }
@@ -75,6 +83,7 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
+                failure: Mutex::default(),
                 _lock: Some(lock),
             }),
             Err(fs::TryLockError::WouldBlock) => Err(FolderError::Locked {
@@ -89,7 +98,66 @@ impl Folder {
     pub fn read_only(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
+            failure: Mutex::default(),
             _lock: None,
+        }
+    }
+
+    /// Why something could not be kept, if so.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The answers to open calls.
+    ///
+    /// # Errors
+    /// [`FolderError::Broken`] and [`FolderError::Io`].
+    pub fn answers(&self) -> Result<Answers, FolderError> {
+        let path = self.path.join(ANSWERS);
+        if path.exists() {
+            read(&path)
+        } else {
+            Ok(Answers::new())
+        }
+    }
+
+    /// Keeps the answers to open calls.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn write_answers(&self, answers: &Answers) -> Result<(), FolderError> {
+        let path = self.path.join(ANSWERS);
+        keep(&path, answers).map_err(|error| failed(&path, error))
+    }
+
+    /// The key, where there is one.
+    #[must_use]
+    pub fn known_key(&self) -> Vec<u8> {
+        fs::read(self.path.join(KEY)).unwrap_or_default()
+    }
+
+    /// A key that nobody else has, made when it is first asked for: with it a credential can be told from another one
+    /// later, without anything of it being kept.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn key(&self) -> Result<Vec<u8>, FolderError> {
+        let path = self.path.join(KEY);
+        match fs::read(&path) {
+            Ok(key) if !key.is_empty() => Ok(key),
+            _ => {
+                let key = [
+                    uuid::Uuid::new_v4().into_bytes(),
+                    uuid::Uuid::new_v4().into_bytes(),
+                ]
+                .concat();
+                private_file(&path, &key).map_err(|error| failed(&path, error))?;
+                Ok(key)
+            }
         }
     }
 
@@ -165,20 +233,43 @@ impl Folder {
 
 impl Keeper for Folder {
     fn keep_task(&self, task: &BackupTask) -> Result<(), WriteError> {
-        self.write_task(task).map_err(refused)
+        self.kept(self.write_task(task))
     }
 
     fn keep_server(&self, server: &BackupServer) -> Result<(), WriteError> {
-        self.write_server(server).map_err(refused)
+        self.kept(self.write_server(server))
     }
 
     fn forget_task(&self, task: &BackupTask) -> Result<(), WriteError> {
-        self.remove_task(task).map_err(refused)
+        self.kept(self.remove_task(task))
     }
 }
 
-fn refused(error: FolderError) -> WriteError {
-    WriteError::Refused(error.to_string())
+impl Folder {
+    fn kept(&self, done: Result<(), FolderError>) -> Result<(), WriteError> {
+        done.map_err(|error| {
+            let text = error.to_string();
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert_with(|| text.clone());
+            WriteError::Refused(text)
+        })
+    }
+}
+
+/// The open calls that a NAS has answered with success, by the UID of their BackupTask. After such an answer no second call
+/// follows from absence (protocol, step 6), also not in the next process.
+pub type Answers = BTreeMap<String, Applied>;
+
+/// A call that was answered with success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// Identity of its intent.
+    pub intent: String,
+    /// When it was sent.
+    pub sent: Timestamp,
+    /// When the settling time starts.
+    pub settles_from: Timestamp,
 }
 
 fn failed(path: &Path, source: io::Error) -> FolderError {
@@ -219,22 +310,45 @@ fn read<K: DeserializeOwned>(path: &Path) -> Result<K, FolderError> {
 }
 
 fn keep<K: Serialize>(path: &Path, object: &K) -> io::Result<()> {
+    private_file(path, &serde_json::to_vec_pretty(object)?)
+}
+
+/// Replaces a file. The call follows this write: it has to survive a power cut as etcd's does.
+fn private_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
     let folder = path.parent().unwrap_or(Path::new("."));
     private_folder(folder)?;
     let beside = path.with_extension("new");
-    let mut file = File::create(&beside)?;
-    let text = serde_json::to_vec_pretty(object)?;
-    file.write_all(&text)?;
-    // The call follows this write: it has to survive a power cut as etcd's does.
+    let mut file = File::options()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
+    file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
     File::open(folder)?.sync_all()
 }
 
-/// Names of hosts and users stand in a status.
+/// Names of hosts and users stand in a status. Each folder that is made is flushed into the one above it.
 fn private_folder(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().unwrap_or(Path::new("."));
+    private_folder(above)?;
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let above = if above.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        above
+    };
+    File::open(above)?.sync_all()
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::credentials::Credentials;
+use super::{
+    credentials::Credentials,
+    folder::{Answers, Applied},
+};
 use crate::{
     act::Fence,
     api::{BackupServer, BackupTask},
@@ -15,6 +18,7 @@ use crate::{
         orphan, pass,
         store::MemoryStore,
     },
+    observe::{Answered, Call},
     status::Notice,
     telemetry::Metrics,
 };
@@ -145,6 +149,48 @@ impl Standalone {
         Look {
             seeking,
             next: next.into_iter().min().unwrap_or(Duration::MAX),
+        }
+    }
+
+    /// The open calls that were answered with success.
+    pub async fn answers(&self) -> Answers {
+        let mut answers = Answers::new();
+        for (_, memory) in self.context.fleet.all() {
+            let memory = memory.lock().await;
+            for (uid, knowledge) in &memory.knowledge {
+                let applied = |call: &&Call| call.answered == Some(Answered::Applied);
+                if let Some(call) = knowledge.call.as_ref().filter(applied) {
+                    let applied = Applied {
+                        intent: call.intent.clone(),
+                        sent: call.sent,
+                        settles_from: call.settles_from,
+                    };
+                    answers.insert(uid.clone(), applied);
+                }
+            }
+        }
+        answers
+    }
+
+    /// Knows answers that an earlier process was given.
+    pub async fn recall(&self, answers: &Answers) {
+        for task in self.store().tasks() {
+            let Some((uid, applied)) = task.uid().and_then(|uid| answers.get_key_value(&uid)) else {
+                continue;
+            };
+            let key: ServerKey = (
+                task.namespace().unwrap_or_default(),
+                task.spec.server_ref.name.clone(),
+            );
+            let memory = self.context.fleet.server(&key);
+            memory.lock().await.knowledge.entry(uid.clone()).or_default().call = Some(Call {
+                intent: applied.intent.clone(),
+                answered: Some(Answered::Applied),
+                sent: applied.sent,
+                settles_from: applied.settles_from,
+                first_absence: None,
+                unreadable_since: None,
+            });
         }
     }
 

@@ -13,8 +13,8 @@ mod ground;
 mod plan;
 
 pub use advice::{Advice, advise};
-pub use credentials::{Account, Credentials, version_of};
+pub use credentials::{Account, Credentials, LiveSecrets};
 pub use declare::{Kept, declare};
-pub use folder::{Folder, FolderError};
+pub use folder::{Answers, Applied, Folder, FolderError};
 pub use ground::{Ground, Look, Standalone};
 pub use plan::{Change, Declared, Origins, Plan, PlannedAct, PlannedServer, PlannedTask, Verdict, plan};

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde::Serialize;
@@ -17,7 +18,7 @@ use super::{Advice, Ground, Standalone, credentials::Credentials};
 use crate::{
     api::{
         BackupServer, BackupTask, BackupTaskStatus, ConditionType, IntentAction, Mode, RemovalPlan,
-        TriggerRef, condition,
+        RemovalWhen, State, TriggerRef, condition,
     },
     controller::{
         cluster::WriteError,
@@ -147,6 +148,8 @@ pub struct PlannedTask {
     /// The message with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Whether the task is to be removed from the NAS with every version: now, or once what is in the way is gone.
+    pub destroys: bool,
     /// What a removal destroys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removal_plan: Option<RemovalPlan>,
@@ -227,7 +230,7 @@ pub async fn plan(declared: Declared, credentials: Credentials, offline: bool) -
     let ground = Standalone::new(Ground::new(store, credentials));
     if !offline {
         for _ in 0..TURNS {
-            let look = ground.turn().await;
+            let look = Box::pin(ground.turn()).await;
             if look.next > AT_ONCE {
                 break;
             }
@@ -259,7 +262,7 @@ pub async fn plan(declared: Declared, credentials: Credentials, offline: bool) -
         .tasks()
         .iter()
         .filter(|task| task_origins.contains_key(&key(task)))
-        .map(|task| planned_task(task, planned.get(&key(task)), &task_origins))
+        .map(|task| planned_task(task, planned.get(&key(task)), &task_origins, ground.now()))
         .collect();
     for ((namespace, name), (place, change)) in &task_origins {
         if *change == Change::Delete
@@ -273,16 +276,16 @@ pub async fn plan(declared: Declared, credentials: Credentials, offline: bool) -
     tasks.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
     let failed =
         servers.iter().any(|server| server.ready == Some(false)) || tasks.iter().any(|task| task.stalled);
-    let due = tasks.iter().any(|task| task.action != PlannedAct::Nothing);
+    let due = tasks
+        .iter()
+        .any(|task| task.action != PlannedAct::Nothing || task.destroys);
     Plan {
         verdict: match (failed, due) {
             (true, _) => Verdict::Failed,
             (false, true) => Verdict::Due,
             (false, false) => Verdict::Nothing,
         },
-        destroys: tasks
-            .iter()
-            .any(|task| task.action == PlannedAct::Remove || task.removal_plan.is_some()),
+        destroys: tasks.iter().any(|task| task.destroys),
         servers,
         tasks,
         advice,
@@ -303,6 +306,7 @@ impl PlannedTask {
             stalled: false,
             reason: None,
             message: Some("the object goes, the NAS keeps its task".to_owned()),
+            destroys: false,
             removal_plan: None,
             next_run_time: None,
         }
@@ -330,7 +334,12 @@ fn planned_server(server: &BackupServer, origins: &Origins, offline: bool) -> Pl
     }
 }
 
-fn planned_task(task: &BackupTask, planned: Option<&BackupTaskStatus>, origins: &Origins) -> PlannedTask {
+fn planned_task(
+    task: &BackupTask,
+    planned: Option<&BackupTaskStatus>,
+    origins: &Origins,
+    now: Timestamp,
+) -> PlannedTask {
     let key = (task.namespace().unwrap_or_default(), task.name_any());
     let (place, change) = origins.get(&key).cloned().unwrap_or((None, Change::Unchanged));
     let nothing = BackupTaskStatus::default();
@@ -363,7 +372,22 @@ fn planned_task(task: &BackupTask, planned: Option<&BackupTaskStatus>, origins: 
         stalled: condition(&status.conditions, ConditionType::Stalled).is_some(),
         reason: said.map(|said| said.reason.clone()),
         message: said.map(|said| said.message.clone()),
+        destroys: intent.is_some_and(|intent| intent.action == IntentAction::Remove)
+            || is_to_be_removed(task, status, now),
         removal_plan: status.removal_plan.clone(),
         next_run_time: status.next_run_time.clone(),
     }
+}
+
+/// Whether a removal is asked for that only waits: for a run, the breaker, a suspension. One that is refused for good waits
+/// for nothing.
+fn is_to_be_removed(task: &BackupTask, status: &BackupTaskStatus, now: Timestamp) -> bool {
+    let removal = &task.spec.removal;
+    let is_asked = match removal.when {
+        RemovalWhen::Never => false,
+        RemovalWhen::OnDelete => task.is_deleted() && task.has_finalizer() && !task.is_abandoned(),
+        RemovalWhen::Now => removal.not_after.as_ref().is_some_and(|limit| limit.0 >= now),
+    };
+    let is_stalled = condition(&status.conditions, ConditionType::Stalled).is_some();
+    is_asked && !is_stalled && status.state != Some(State::Removed)
 }

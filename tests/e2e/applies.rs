@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Stdio};
 
-use abb_operator::simulator::{Control, Fault, FaultKind, Options, Scenario, Simulator, start};
+use abb_operator::simulator::{Control, Fault, FaultKind, Options, Scenario, Simulator, WindowClosed, start};
 use tokio::process::{Child, Command};
 
 use crate::{
@@ -282,6 +282,61 @@ async fn lost_answers_ask_for_no_second_run() {
         assert_eq!((code, effects(&nas, "backup")), (0, 1), "{text}");
     }))
     .await;
+}
+
+/// A NAS may take a call and do nothing. After its answer absence never leads to a second call, in no later process.
+#[tokio::test]
+async fn an_answer_is_kept_for_the_next_apply() {
+    let mut scenario = Scenario::seed();
+    scenario.tasks[0].window_open = Some(false);
+    scenario.behaviour.window_closed = WindowClosed::LogOnly;
+    // Nor does its log say so.
+    let silent = Fault {
+        method: Some("list_log".to_owned()),
+        ..Fault::new(FaultKind::ErrorCode { code: 103 })
+    };
+    scenario.faults.push(silent.times(0));
+    let nas = nas(scenario, 300.0).await;
+    let repository = Repository::new(&nas, nas.url());
+    repository.write(
+        "nas.yaml",
+        &server(&nas, "").replace("settle: 3s", "settle: 3s, list: 1s"),
+    );
+    repository.write("laptop.yaml", &task("laptop", TASK, "triggers: {request: once}"));
+    for _ in 0..3 {
+        let (code, text) = repository.apply(&[]).await;
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("the next apply looks again"), "{text}");
+        let status = repository.status("laptop");
+        assert_eq!(status["intent"]["action"], "Backup", "{status:#}");
+    }
+    let calls = nas
+        .requests()
+        .iter()
+        .filter(|request| request.method == "backup")
+        .count();
+    assert_eq!(calls, 1);
+}
+
+#[tokio::test]
+async fn a_password_that_was_mended_is_tried_at_once_and_what_is_held_is_not_waited_for() {
+    let nas = nas(Scenario::seed(), 300.0).await;
+    let mut repository = Repository::new(&nas, nas.url());
+    repository.write("nas.yaml", &server(&nas, ""));
+    repository.write(
+        "laptop.yaml",
+        &task("laptop", TASK, "triggers: {request: once}\nsuspend: true"),
+    );
+    let right = std::mem::replace(&mut repository.environment[2].1, "wrong".to_owned());
+    let (code, text) = repository.apply(&["--wait"]).await;
+    assert!(code == 1 && text.contains("CredentialsRejected"), "{text}");
+    repository.environment[2].1 = right;
+    let (code, text) = repository.apply(&["--wait"]).await;
+    assert!(code == 1 && text.contains("Suspended"), "{text}");
+    assert!(!text.contains("CredentialsRejected"), "{text}");
+    repository.write("laptop.yaml", &task("laptop", TASK, "triggers: {request: once}"));
+    let (code, text) = repository.apply(&["--wait"]).await;
+    assert_eq!((code, effects(&nas, "backup")), (0, 1), "{text}");
 }
 
 #[tokio::test]

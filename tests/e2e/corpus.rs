@@ -91,6 +91,34 @@ async fn both_judge_each_change_alike() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Where ours differs from the API server's own YAML for kubectl's sake, kubectl is asked.
+#[tokio::test]
+async fn kubectl_takes_merged_fields_and_escapes_of_json() {
+    let namespace = cluster().await.namespace("differences").await;
+    let merged = files::cases()
+        .into_iter()
+        .find(|case| case.what.starts_with("a field beside a merged one"))
+        .unwrap();
+    let json = r#"{"apiVersion": "activebackup.dev/v1alpha1", "kind": "BackupTask", "metadata": {"name": "json"},
+        "spec": {"serverRef": {"name": "nas"}, "task": {"name": "a\/b \ud83d\uddc4"}}}"#;
+    for (kind, text) in [("it", merged.text.as_str()), ("json", json)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("case.yaml");
+        std::fs::write(&path, text).unwrap();
+        let arguments = [
+            "apply",
+            "--dry-run=server",
+            "-o",
+            "json",
+            "-f",
+            path.to_str().unwrap(),
+        ];
+        let theirs: Value = serde_json::from_str(&namespace.kubectl(&arguments).await.ok()).unwrap();
+        let ours = manifest::load(&[path], namespace.name()).unwrap();
+        assert_eq!(ours.tasks[0].document()["spec"], theirs["spec"], "{kind}");
+    }
+}
+
 /// Sends a document as it stands; what is created is named by it.
 async fn ask(
     client: &kube::Client,

@@ -314,6 +314,38 @@ async fn a_pipeline_with_a_cluster_gets_the_same() {
     assert_eq!(effects, 1, "no plan has changed anything");
 }
 
+/// A pull request that points a Secret of the cluster at an address of its own gets no login there.
+#[tokio::test]
+async fn a_secret_of_the_cluster_goes_where_it_is_used() {
+    let (nas, other) = (office().await, office().await);
+    let namespace = cluster().await.namespace("lure").await;
+    namespace.apply(&secret(nas.password())).await.ok();
+    let base = checkout("base", &nas);
+    let folder = base.path().join("backups").display().to_string();
+    namespace.kubectl(&["apply", "-f", &folder]).await.ok();
+    let kubeconfig = namespace.kubeconfig_path().display().to_string();
+    let lure = checkout("base", &other);
+    let arguments = plan_arguments("text", &["--kubeconfig", &kubeconfig]);
+    let told = run(lure.path(), &arguments, &[]).await;
+    assert_eq!(told.code, 1, "{}{}", told.out, told.err);
+    assert!(told.out.contains("add --any-address"), "{}", told.out);
+    let logins = |nas: &Simulator| {
+        nas.requests()
+            .iter()
+            .filter(|request| request.method == "login")
+            .count()
+    };
+    assert_eq!(logins(&other), 0, "it was sent to another machine");
+    let meant = run(
+        lure.path(),
+        &[arguments.as_slice(), &["--any-address"]].concat(),
+        &[],
+    )
+    .await;
+    assert_eq!(meant.code, 2, "{}{}", meant.out, meant.err);
+    assert_eq!(logins(&other), 1);
+}
+
 /// Waits until the base is as quiet as after `apply --wait`.
 async fn settled(namespace: &Namespace) {
     eventually("the base is settled", async || {
@@ -332,7 +364,7 @@ async fn settled(namespace: &Namespace) {
 
 /// Starts a command in a terminal, in a repository.
 pub fn terminal(place: &Path, arguments: &str, environment: &[(&str, &str)], size: (u16, u16)) -> Terminal {
-    let script = format!("cd {place:?} && exec {OPERATOR:?} {arguments}");
+    let script = format!("cd '{}' && exec '{OPERATOR}' {arguments}", place.display());
     let mut environment = environment.to_vec();
     environment.push(("LANG", "C.UTF-8"));
     Terminal::start("sh", &["-c", &script], &environment, size)

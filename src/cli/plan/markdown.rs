@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::words::{destroyed, name, said, summary, why};
 use crate::{
+    cli::screen::safe,
     manifest::Fault,
     standalone::{Change, Plan, PlannedAct, Verdict},
 };
@@ -21,15 +22,25 @@ pub(super) fn render(plan: &Plan, offline: bool) -> String {
         };
         let _ = writeln!(text, "{mark} {}", summary(plan));
     }
-    let removed = plan.tasks.iter().filter(|task| task.action == PlannedAct::Remove);
-    for task in removed {
-        let destroyed = task.removal_plan.as_ref().map(destroyed).unwrap_or_default();
+    for task in plan.tasks.iter().filter(|task| task.destroys) {
+        let what = cell(task.task.as_deref().unwrap_or("a task"));
+        let object = format!(
+            "{} on {}",
+            code(&name(plan, &task.namespace, &task.name)),
+            code(&task.server)
+        );
+        let destroyed = task
+            .removal_plan
+            .as_ref()
+            .map_or_else(|| "every version".to_owned(), destroyed);
+        let when = if task.action == PlannedAct::Remove {
+            "would be removed from the NAS with"
+        } else {
+            "would be removed from the NAS as soon as nothing is in the way any more, with"
+        };
         let _ = write!(
             text,
-            "\n> [!CAUTION]\n> **{} would be removed from the NAS with {destroyed}. Nothing brings them back.** (`{}` on `{}`)\n",
-            cell(task.task.as_deref().unwrap_or("")),
-            cell(&name(plan, &task.namespace, &task.name)),
-            cell(&task.server),
+            "\n> [!CAUTION]\n> **{what} {when} {destroyed}. Nothing brings them back.** ({object})\n"
         );
     }
     if !offline && !plan.tasks.is_empty() {
@@ -39,6 +50,7 @@ pub(super) fn render(plan: &Plan, offline: bool) -> String {
                 PlannedAct::Remove => "🟥 **remove**",
                 PlannedAct::Cancel => "🟨 cancel",
                 PlannedAct::Backup => "🟩 backup",
+                PlannedAct::Nothing if task.destroys => "🟥 **remove** later",
                 PlannedAct::Nothing if task.stalled => "❌ trouble",
                 PlannedAct::Nothing => "",
             };
@@ -50,8 +62,8 @@ pub(super) fn render(plan: &Plan, offline: bool) -> String {
             };
             let _ = writeln!(
                 text,
-                "| {action} | `{}` | {} | {} | {change} | {} |",
-                cell(&name(plan, &task.namespace, &task.name)),
+                "| {action} | {} | {} | {} | {change} | {} |",
+                code(&name(plan, &task.namespace, &task.name)),
                 cell(&task.server),
                 cell(task.task.as_deref().unwrap_or("-")),
                 cell(&why(task)),
@@ -63,12 +75,12 @@ pub(super) fn render(plan: &Plan, offline: bool) -> String {
         let place = server
             .place
             .as_ref()
-            .map(|place| format!("`{place}`: "))
+            .map(|place| format!("{}: ", code(&place.to_string())))
             .unwrap_or_default();
         let (reason, message) = (server.reason.as_deref(), server.message.as_deref());
         lines.push(format!(
-            "- ❌ {place}BackupServer `{}`: {}: {}",
-            cell(&server.name),
+            "- ❌ {place}BackupServer {}: {}: {}",
+            code(&server.name),
             reason.unwrap_or(""),
             cell(message.unwrap_or(""))
         ));
@@ -77,18 +89,18 @@ pub(super) fn render(plan: &Plan, offline: bool) -> String {
         let place = task
             .place
             .as_ref()
-            .map(|place| format!("`{place}`: "))
+            .map(|place| format!("{}: ", code(&place.to_string())))
             .unwrap_or_default();
         lines.push(format!(
-            "- ❌ {place}BackupTask `{}`: {}",
-            cell(&task.name),
+            "- ❌ {place}BackupTask {}: {}",
+            code(&task.name),
             cell(&said(task))
         ));
     }
     for advice in &plan.advice {
         lines.push(format!(
-            "- ⚠️ `{}`: {}: {}",
-            advice.place,
+            "- ⚠️ {}: {}: {}",
+            code(&advice.place.to_string()),
             cell(&advice.object),
             cell(&advice.message)
         ));
@@ -111,13 +123,13 @@ pub(super) fn refused(faults: &[Fault]) -> String {
     for fault in faults {
         let _ = writeln!(
             text,
-            "- `{}`: {}{}{}",
-            fault.place,
+            "- {}: {}{}{}",
+            code(&fault.place.to_string()),
             cell(&fault.object),
             if fault.field.is_empty() {
                 ": ".to_owned()
             } else {
-                format!(": `{}`: ", cell(&fault.field))
+                format!(": {}: ", code(&fault.field))
             },
             cell(&fault.message)
         );
@@ -125,8 +137,23 @@ pub(super) fn refused(faults: &[Fault]) -> String {
     text
 }
 
+/// Text between backticks, where nothing escapes them.
+fn code(text: &str) -> String {
+    let safe: String = safe(text)
+        .chars()
+        .map(|letter| match letter {
+            '`' => '\'',
+            '|' => '¦',
+            letter if letter.is_control() => ' ',
+            letter => letter,
+        })
+        .collect();
+    format!("`{safe}`")
+}
+
 /// Text of a NAS or a manifest inside a table: one line, no cell of its own, no markup.
 fn cell(text: &str) -> String {
+    let text = safe(text);
     let mut safe = String::new();
     for letter in text.chars() {
         match letter {

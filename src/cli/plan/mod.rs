@@ -21,7 +21,7 @@ use crate::{
     config::{ClusterArgs, PlanArgs, PlanFormat},
     controller::kubernetes::Kubernetes,
     manifest::{Fault, Manifests},
-    standalone::{Folder, Kept, Plan, Verdict, declare, plan},
+    standalone::{Folder, Kept, LiveSecrets, Plan, Verdict, declare, plan},
     telemetry::{LogFormat, init_logs},
 };
 
@@ -52,12 +52,25 @@ pub(super) async fn run(args: PlanArgs) -> Result<(), Failure> {
         Some((client, _)) => in_cluster(client, &manifests).await?,
         None => in_folder(&args)?,
     };
+    let used_at = kept.servers.iter().map(|server| {
+        let secret = server.spec.credentials.secret_ref.name.clone();
+        (
+            server.namespace().unwrap_or_default(),
+            secret,
+            server.spec.url.clone(),
+        )
+    });
+    let used_at: Option<BTreeSet<_>> = (!args.any_address).then(|| used_at.collect());
     let declared = match declare(&manifests, kept, args.prune, now) {
         Ok(declared) => declared,
         Err(faults) => return Err(refused(args.output, &faults)),
     };
-    let kubernetes = cluster.map(|(client, _)| Kubernetes::new(client, "abb-operator-plan"));
-    let credentials = manifests::credentials(&args.manifests, &mut manifests, kubernetes)?;
+    let key = Folder::read_only(&args.manifests.state).known_key();
+    let live = cluster.map(|(client, _)| LiveSecrets {
+        cluster: Kubernetes::new(client, "abb-operator-plan"),
+        used_at,
+    });
+    let credentials = manifests::credentials(&args.manifests, &mut manifests, live, key)?;
     let plan = Box::pin(plan(declared, credentials, args.offline)).await;
     show(args.output, args.offline, &plan)
 }

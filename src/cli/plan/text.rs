@@ -24,21 +24,22 @@ pub(super) fn render(plan: &Plan, offline: bool, screen: Screen) -> String {
         text.push_str(&screen.columns(&COLUMNS, &rows).text);
         text.push('\n');
     }
-    for task in &plan.tasks {
-        if let Some(removal) = task
-            .removal_plan
-            .as_ref()
-            .filter(|_| task.action == PlannedAct::Remove)
-        {
-            let line = format!(
-                "REMOVE {}: destroys {} of {:?} on {}, and nothing brings them back",
-                name(plan, &task.namespace, &task.name),
-                destroyed(removal),
-                task.task.as_deref().unwrap_or(""),
-                task.server
-            );
-            text.push_str(&screen.paragraph(Tone::Bad, "", &safe(&line)));
-        }
+    for task in plan.tasks.iter().filter(|task| task.destroys) {
+        let when = if task.action == PlannedAct::Remove {
+            "destroys"
+        } else {
+            "will destroy, as soon as nothing is in the way any more,"
+        };
+        let line = format!(
+            "REMOVE {}: {when} {} of {:?} on {}, and nothing brings them back",
+            name(plan, &task.namespace, &task.name),
+            task.removal_plan
+                .as_ref()
+                .map_or_else(|| "every version".to_owned(), destroyed),
+            task.task.as_deref().unwrap_or(""),
+            task.server
+        );
+        text.push_str(&screen.paragraph(Tone::Bad, "", &safe(&line)));
     }
     for server in plan.servers.iter().filter(|server| server.ready == Some(false)) {
         let line = format!(
@@ -94,6 +95,7 @@ fn row(plan: &Plan, task: &PlannedTask, screen: Screen) -> Vec<String> {
         PlannedAct::Remove => (Tone::Bad, "REMOVE"),
         PlannedAct::Cancel => (Tone::Warn, "cancel"),
         PlannedAct::Backup => (Tone::Good, "backup"),
+        PlannedAct::Nothing if task.destroys => (Tone::Bad, "REMOVE"),
         PlannedAct::Nothing if task.stalled => (Tone::Bad, "trouble"),
         PlannedAct::Nothing => (Tone::Faint, "-"),
     };

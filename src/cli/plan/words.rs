@@ -69,6 +69,8 @@ pub(super) fn destroyed(plan: &RemovalPlan) -> String {
 pub(super) fn summary(plan: &Plan) -> String {
     let count = |act: PlannedAct| plan.tasks.iter().filter(|task| task.action == act).count();
     let stalled = plan.tasks.iter().filter(|task| task.stalled).count();
+    let waits = |task: &&PlannedTask| task.destroys && task.action != PlannedAct::Remove;
+    let later = plan.tasks.iter().filter(waits).count();
     let unread = plan
         .servers
         .iter()
@@ -79,6 +81,7 @@ pub(super) fn summary(plan: &Plan) -> String {
         (count(PlannedAct::Remove), "removal", "removals"),
         (count(PlannedAct::Backup), "backup", "backups"),
         (count(PlannedAct::Cancel), "cancel", "cancels"),
+        (later, "removal later", "removals later"),
         (stalled, "task in trouble", "tasks in trouble"),
         (unread, "NAS unreadable", "NAS unreadable"),
     ] {

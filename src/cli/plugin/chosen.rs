@@ -147,7 +147,7 @@ async fn named(place: &Place, names: &[String]) -> Result<Vec<BackupTask>, Failu
 }
 
 /// A name as kubectl prints it stands for the object as well.
-fn bare(name: &str) -> &str {
+pub(super) fn bare(name: &str) -> &str {
     match name.split_once('/') {
         Some((kind, name)) if KINDS.contains(&kind) => name,
         _ => name,

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Place,
+    chosen::{bare, read},
     objects::written,
     words::{NOTHING, duration, no_room, result_tone},
 };
@@ -18,7 +19,6 @@ use crate::{
         screen::{Column, Screen, Tone, age, bytes, measure, safe, span},
     },
     config::Format,
-    controller::cluster::Cluster,
 };
 
 /// Cells of the bar of sizes.
@@ -29,15 +29,15 @@ const SHORT_BAR: usize = 6;
 const ROOMY: usize = 100;
 
 pub(super) async fn run(place: &Place, task: &str, output: Option<Format>) -> Result<(), Failure> {
-    let namespace = &place.namespace;
-    let object = match place.kubernetes.read_task(namespace, task).await {
+    let (name, namespace) = (bare(task), &place.namespace);
+    let object = match read(place, name).await {
         Ok(Some(object)) => object,
         Ok(None) => {
             return Err(Failure::new(format!(
-                "there is no BackupTask {task:?} in namespace {namespace:?}: see kubectl get backuptasks --all-namespaces"
+                "there is no BackupTask {name:?} in namespace {namespace:?}: see kubectl get backuptasks --all-namespaces"
             )));
         }
-        Err(error) => return Err(Failure::new(error.to_string())),
+        Err(refusal) => return Err(refusal.explain(&format!("read the BackupTask {name:?}"), "get")),
     };
     let status = object.status.clone().unwrap_or_default();
     let text = match written(output, &status.history)? {
@@ -307,5 +307,136 @@ fn why_empty(task: &BackupTask, status: &BackupTaskStatus) -> String {
             ready.reason,
             safe(&ready.message)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const PLAIN: Screen = Screen {
+        width: None,
+        colours: false,
+        unicode: true,
+    };
+
+    fn run(id: i64, status: &str, minutes: i64, moved: Option<i64>) -> Value {
+        let start = Timestamp::from_second(1_800_000_000 + id * 86400).unwrap();
+        json!({
+            "resultId": id, "status": status, "statusCode": 2, "action": "Backup", "actionCode": 1,
+            "startTime": start, "endTime": start + SignedDuration::from_mins(minutes),
+            "transferredBytes": moved, "origin": "Schedule",
+            "triggers": [
+                { "kind": "Schedule", "slot": start },
+                { "kind": "RequestAnnotation", "token": "before\u{1b}[2J-upgrade" },
+            ],
+        })
+    }
+
+    fn task(limit: i32, status: &Value) -> BackupTask {
+        serde_json::from_value(json!({
+            "apiVersion": "activebackup.dev/v1alpha1", "kind": "BackupTask",
+            "metadata": { "name": "laptop", "namespace": "backup" },
+            "spec": { "serverRef": { "name": "nas" }, "task": { "name": "laptop" }, "historyLimit": limit },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn drawn(status: &Value, screen: Screen) -> String {
+        let now = Timestamp::from_second(1_800_000_000 + 10 * 86400).unwrap();
+        render(&task(10, status), false, screen, now)
+    }
+
+    #[test]
+    fn runs_are_shown_with_what_asked_for_them_and_what_they_moved() {
+        let mut status = json!({ "history": [
+            run(3, "Success", 20, Some(4 << 30)),
+            run(2, "Failed", 40, None),
+            run(1, "Success", 10, Some(1 << 30)),
+        ]});
+        assert_eq!(
+            drawn(&status, PLAIN),
+            "RESULT ID   STARTED                AGE   DURATION   RESULT    ORIGIN                                                  TRANSFERRED   SIZE\n\
+             3           2027-01-18T08:00:00Z   7d    20m        Success   Schedule 2027-01-18T08:00:00Z before\\u{1b}[2J-upgrade   4.00 GiB      ████████████\n\
+             2           2027-01-17T08:00:00Z   8d    40m        Failed    Schedule 2027-01-17T08:00:00Z before\\u{1b}[2J-upgrade   -\n\
+             1           2027-01-16T08:00:00Z   9d    10m        Success   Schedule 2027-01-16T08:00:00Z before\\u{1b}[2J-upgrade   1.00 GiB      ███\n\
+             \n\
+             3 runs: 2 Success, 1 Failed; median 20m, 2.50 GiB\n"
+        );
+        // The run in flight comes first, on the same scale.
+        status["state"] = "Running".into();
+        status["run"] = json!({
+            "origin": "Request", "startedAt": "2027-01-25T07:58:20Z",
+            "triggers": [{ "kind": "Request", "token": "now" }],
+            "progress": { "percent": 45, "transferredBytes": 2_i64 << 30 },
+        });
+        let text = drawn(&status, PLAIN);
+        let first: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(
+            first,
+            [
+                "-",
+                "2027-01-25T07:58:20Z",
+                "-",
+                "100s",
+                "Running",
+                "45%",
+                "Request",
+                "now",
+                "2.00",
+                "GiB",
+                "██████"
+            ]
+        );
+        for width in [40, 60, 80, 140] {
+            let screen = Screen {
+                width: Some(width),
+                ..PLAIN
+            };
+            for line in drawn(&status, screen).lines() {
+                assert!(measure(line) <= width, "{width}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_runs_it_says_why() {
+        let now = Timestamp::UNIX_EPOCH;
+        let ready = json!([{
+            "type": "Ready", "status": "False", "reason": "TaskNotFound", "message": "no such task",
+            "lastTransitionTime": "2027-01-25T07:58:20Z",
+        }]);
+        let bound = json!({ "conditions": ready, "task": { "id": 1, "name": "laptop" } });
+        for (limit, status, part) in [
+            (0, json!({}), "spec.historyLimit is 0"),
+            (
+                10,
+                json!({}),
+                "no operator has looked at this yet; see: kubectl abb doctor nas",
+            ),
+            (
+                10,
+                json!({ "conditions": ready }),
+                "no finished run is known: TaskNotFound: no such task",
+            ),
+            (10, bound, "no finished run is known yet"),
+        ] {
+            let text = render(&task(limit, &status), true, PLAIN, now);
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        for (values, middle) in [
+            (&[][..], None),
+            (&[7], Some(7)),
+            (&[9, 1], Some(5)),
+            (&[3, 1, 2], Some(2)),
+        ] {
+            assert_eq!(median(values.iter().copied()), middle);
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! The objects of a cluster as the API server has them, and what this program can read of each: one that does not fit the
 //! definitions that it knows is shown as such and hides no other.
 
-use std::{fmt::Display, time::Duration};
+use std::{
+    fmt::{Display, Write as _},
+    time::Duration,
+};
 
 use kube::{
     Api, Client, Resource,
@@ -10,7 +13,11 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{cli::Failure, config::Format};
+use super::chosen::explain;
+use crate::{
+    cli::{Failure, screen::is_unsafe},
+    config::Format,
+};
 
 /// Longest wait for a list: hundreds of objects with their history are some megabytes.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -111,30 +118,38 @@ pub(super) async fn list<K: Resource<DynamicType = ()> + DeserializeOwned>(
 
 /// Why a list failed, with the remedy.
 fn unlisted(kind: &str, scope: &Scope, selector: Option<&str>, error: &kube::Error) -> Failure {
-    let kube::Error::Api(status) = error else {
-        return Failure::because(&format!("failed to list {kind}s"), error);
-    };
-    match (status.code, selector) {
-        (404, _) => Failure::new(format!(
-            "the cluster does not know the kind {kind}: install the definitions, with the chart or by \
-             abb-operator crd | kubectl apply --server-side -f -"
-        )),
-        (403, _) => Failure::new(format!(
-            "you may not list {kind}s {}: {}; the chart's role for people is part of the ClusterRole view",
-            scope.words(),
+    match (error, selector) {
+        (kube::Error::Api(status), Some(selector)) if status.code == 400 => Failure::usage(format!(
+            "the selector {selector:?} cannot be read: {}; write it as tier=gold,site!=lab",
             status.message
         )),
-        (400, Some(selector)) => Failure::usage(format!(
-            "--selector {selector:?} is none: {}; write it as tier=gold,site!=lab",
-            status.message
-        )),
-        _ => Failure::new(format!("failed to list {kind}s: {}", status.message)),
+        _ => explain(
+            error,
+            &format!("list the {kind}s {}", scope.words()),
+            "list and watch",
+        ),
     }
 }
 
 /// Objects as kubectl prints several.
-pub(super) fn list_of(items: Vec<Value>) -> Value {
+pub(super) fn list_of(items: &[Value]) -> Value {
     json!({ "apiVersion": "v1", "kind": "List", "metadata": { "resourceVersion": "" }, "items": items })
+}
+
+/// JSON in which what others have written cannot steer a terminal. Such characters stand inside of texts only.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter == '\n' || !is_unsafe(letter) {
+            text.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            // A text takes whatever is written into it.
+            let _ = write!(text, "\\u{unit:04x}");
+        }
+    }
+    text
 }
 
 /// Something for programs in one of the formats for them; `None` in those for people.
@@ -142,7 +157,7 @@ pub(super) fn written(format: Option<Format>, what: &impl Serialize) -> Result<O
     let failed = |error: &dyn Display| Failure::new(format!("failed to write the output: {error}"));
     match format {
         Some(Format::Json) => match serde_json::to_string_pretty(what) {
-            Ok(text) => Ok(Some(text + "\n")),
+            Ok(text) => Ok(Some(escaped(&text) + "\n")),
             Err(error) => Err(failed(&error)),
         },
         Some(Format::Yaml) => match serde_saphyr::to_string(what) {
@@ -150,5 +165,33 @@ pub(super) fn written(format: Option<Format>, what: &impl Serialize) -> Result<O
             Err(error) => Err(failed(&error)),
         },
         Some(Format::Wide) | None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_cannot_steer_a_terminal_and_reads_back_as_it_was() {
+        let name = "a\u{1b}[2J\u{7f}\u{9b}31m\u{202e}b\r\n\u{e0041}\u{feff} - 写真 📷: \"x\" # y";
+        let what = json!({ "name": name, "plain": "peterm-Default", "yes": "on", "one": "1" });
+        for format in [Format::Json, Format::Yaml] {
+            let text = written(Some(format), &what).unwrap().unwrap();
+            // What turns or hides other letters is left as it is by the YAML of programs.
+            let steers = |letter: char| match format {
+                Format::Json => is_unsafe(letter),
+                _ => letter.is_control(),
+            };
+            assert!(
+                !text.chars().any(|letter| letter != '\n' && steers(letter)),
+                "{format:?}: {text:?}"
+            );
+            let back: Value = match format {
+                Format::Json => serde_json::from_str(&text).unwrap(),
+                _ => serde_saphyr::from_str(&text).unwrap(),
+            };
+            assert_eq!(back, what);
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! `status`: one screen of servers and tasks, once or live.
 
 mod columns;
+mod health;
 mod render;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod watch;
 
@@ -13,6 +16,7 @@ use serde_json::Value;
 
 use super::{
     Place,
+    chosen::bare,
     objects::{Key, Scope, Seen, list, list_of, written},
 };
 use crate::{
@@ -38,15 +42,16 @@ pub(super) async fn run(place: &Place, args: &StatusArgs) -> Result<(), Failure>
         selector: args.selector.clone(),
         wide: args.output == Some(Format::Wide),
     };
-    let scene = read(place, &look, &args.names).await?;
-    let missing = missing(&scene, &look, &args.names);
+    let names: Vec<String> = args.names.iter().map(|name| bare(name).to_owned()).collect();
+    let scene = read(place, &look, &names).await?;
+    let missing = missing(&scene, &look, &names);
     if args.watch {
         return match missing {
             Some(failure) => Err(failure),
-            None => watch::run(place, &look, &args.names, scene).await,
+            None => watch::run(place, &look, &names, scene).await,
         };
     }
-    let text = match written(args.output, &list_of(items(&scene)))? {
+    let text = match written(args.output, &list_of(&items(&scene)))? {
         Some(text) => text,
         // The failure below says all that there is to say.
         None if missing.is_some() && scene.tasks.is_empty() => String::new(),
@@ -64,8 +69,7 @@ pub(in crate::cli) fn screen_of(
 ) -> String {
     let namespace = servers
         .iter()
-        .filter_map(ResourceExt::namespace)
-        .next()
+        .find_map(ResourceExt::namespace)
         .unwrap_or_default();
     let look = Look {
         scope: Scope::Namespace(namespace),

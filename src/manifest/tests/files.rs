@@ -130,3 +130,10 @@ fn standard_input_is_shown_as_such() {
     };
     assert_eq!(fault.to_string(), "<stdin>:7: kind: is wrong");
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_right() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples");
+    let read = crate::manifest::load(&[folder], "default").unwrap();
+    assert!(!read.servers.is_empty() && !read.tasks.is_empty() && !read.secrets.is_empty());
+}

@@ -127,7 +127,8 @@ impl Cluster {
     /// A new namespace with a name of its own, in which the operator's user has the operator's role.
     pub async fn namespace(&'static self, prefix: &str) -> Namespace {
         let number = self.namespaces.fetch_add(1, Ordering::Relaxed);
-        Namespace::create(self, format!("{prefix}-{number}")).await
+        // As long in every run, for the screens that show it.
+        Namespace::create(self, format!("{prefix}-{number:04}")).await
     }
 
     /// Runs kubectl as the tests' user, in the namespace `default`.

@@ -43,6 +43,7 @@ impl Terminal {
         command.env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
         for (name, value) in environment {
             command.env(name, value);
         }
@@ -141,6 +142,16 @@ impl Terminal {
         self.master.resize(size).unwrap();
     }
 
+    /// Lines that the terminal broke because they were too long for it.
+    pub fn broken_lines(&self) -> Vec<String> {
+        let parser = self.screen.lock().unwrap();
+        let screen = parser.screen();
+        let (_, columns) = screen.size();
+        let rows = (0..).zip(screen.rows(0, columns.get()));
+        let broken = rows.filter(|(row, _)| screen.row_wrapped(*row));
+        broken.map(|(_, text)| text).collect()
+    }
+
     /// Whether the program draws on the other page of the terminal.
     pub fn is_aside(&self) -> bool {
         self.screen.lock().unwrap().screen().alternate_screen()
@@ -177,13 +188,14 @@ impl Drop for Terminal {
 
 /// What turns a cell's colour and weight on.
 fn sgr(cell: &vt100::Cell) -> String {
+    use std::fmt::Write as _;
     let mut text = String::new();
     if let vt100::Color::Idx(index @ 0..8) = cell.fgcolor() {
-        text.push_str(&format!("\u{1b}[{}m", 30 + index));
+        let _ = write!(text, "\u{1b}[{}m", 30 + index);
     }
     for (is_on, code) in [(cell.bold(), 1), (cell.dim(), 2), (cell.underline(), 4)] {
         if is_on {
-            text.push_str(&format!("\u{1b}[{code}m"));
+            let _ = write!(text, "\u{1b}[{code}m");
         }
     }
     text

@@ -42,12 +42,16 @@ async fn where_there_is_nothing_it_says_what_to_do() {
             1,
             &["no BackupTask \"nightly\"", "see kubectl get backuptasks"][..],
         ),
-        (&["history", "nightly"], 1, &["no BackupTask \"nightly\"", name]),
+        (
+            &["history", "bt/nightly"],
+            1,
+            &["no BackupTask \"nightly\"", name],
+        ),
         (&["tasks", "nas"], 1, &["no BackupServer \"nas\"", name]),
         (
             &["status", "-l", "tier in gold"],
             3,
-            &["--selector \"tier in gold\"", "write it as tier=gold"],
+            &["the selector \"tier in gold\"", "write it as tier=gold"],
         ),
         (
             &["status", "--watch", "-o", "json"],
@@ -126,7 +130,8 @@ async fn without_definitions_without_operator_and_with_objects_of_another_time()
     let (code, err) = failure(&namespace, &["status"]).await;
     assert_eq!(code, 1);
     assert!(
-        err.contains("does not know the kind Backup") && err.contains("abb-operator crd | kubectl apply"),
+        err.contains("the cluster does not know BackupTasks")
+            && err.contains("abb-operator crd | kubectl apply"),
         "{err}"
     );
     for definition in abb_operator::api::definitions() {

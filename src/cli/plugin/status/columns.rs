@@ -4,8 +4,9 @@
 use jiff::Timestamp;
 
 use super::{
+    health::Health,
     render::{Judged, Look},
-    verdict::{Health, SKEW, is_at_work},
+    verdict::{SKEW, is_at_work},
 };
 use crate::{
     api::{BackupServer, BackupServerStatus, BackupTask, BackupTaskStatus, State},

@@ -1,13 +1,14 @@
 //! One screen of servers and tasks: two tables, below them what is wrong, waits or is held back, and a line of counts.
 //! Pure: objects, screen and time in, text out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::{
     columns::{server_table, task_table},
-    verdict::{Health, Remedy, Verdict, of_server, of_task},
+    health::{Health, Remedy, Verdict},
+    verdict::{of_server, of_task},
 };
 use crate::{
     api::{BackupServer, BackupTask},
@@ -88,7 +89,7 @@ pub(super) struct Judged<'a, K> {
     pub verdict: Verdict,
 }
 
-fn judged<'a, K>(seen: &'a Seen<K>, judge: impl Fn(&K) -> Verdict) -> Judged<'a, K> {
+fn judged<K>(seen: &Seen<K>, judge: impl Fn(&K) -> Verdict) -> Judged<'_, K> {
     let (object, verdict) = match &seen.object {
         Ok(object) => (Some(object), judge(object)),
         Err(error) => (None, Verdict::unreadable(&safe(error))),
@@ -100,38 +101,49 @@ fn judged<'a, K>(seen: &'a Seen<K>, judge: impl Fn(&K) -> Verdict) -> Judged<'a,
     }
 }
 
-/// What is said below the tables: of one thing once, whoever it is about.
+/// A line below the tables, and of which objects of one namespace it is said.
+struct Said<'a> {
+    verdict: &'a Verdict,
+    is_server: bool,
+    keys: Vec<&'a Key>,
+}
+
+/// What is said below the tables: the worst first, and of one thing once, whoever it is about.
 fn lines(
     servers: &[Judged<'_, BackupServer>],
     tasks: &[Judged<'_, BackupTask>],
     look: &Look,
     screen: Screen,
 ) -> String {
-    let mut said: BTreeMap<(u8, u8, usize), (&Verdict, Vec<&Key>, &str)> = BTreeMap::new();
-    let mut places: Vec<(&Verdict, &str, bool)> = Vec::new();
+    let mut said: Vec<Said<'_>> = Vec::new();
     let of_servers = servers.iter().map(|row| (&row.verdict, row.key, true));
     let of_tasks = tasks.iter().map(|row| (&row.verdict, row.key, false));
     for (verdict, key, is_server) in of_servers.chain(of_tasks) {
         if verdict.is_plain() {
             continue;
         }
-        let place = (verdict, key.0.as_str(), is_server);
-        let known = places.iter().position(|said| *said == place);
-        let place = known.unwrap_or_else(|| {
-            places.push(place);
-            places.len() - 1
-        });
-        let rank = (urgency(verdict.health), u8::from(!is_server), place);
-        let what = if is_server { "server " } else { "" };
-        said.entry(rank)
-            .or_insert((verdict, Vec::new(), what))
-            .1
-            .push(key);
+        let is_same =
+            |it: &&mut Said<'_>| it.is_server == is_server && it.keys[0].0 == key.0 && it.verdict == verdict;
+        match said.iter_mut().find(is_same) {
+            Some(it) => it.keys.push(key),
+            None => said.push(Said {
+                verdict,
+                is_server,
+                keys: vec![key],
+            }),
+        }
     }
+    said.sort_by_key(|it| (urgency(it.verdict.health), !it.is_server));
     let mut text = String::new();
     let mut advised = BTreeSet::new();
-    for (verdict, keys, what) in said.values() {
+    for Said {
+        verdict,
+        is_server,
+        keys,
+    } in &said
+    {
         let (tone, mark) = (verdict.health.tone(), verdict.health.mark());
+        let what = if *is_server { "server " } else { "" };
         let line = format!(
             "{what}{}: {}: {}",
             listed(keys, look),
@@ -142,7 +154,7 @@ fn lines(
         // Tasks of a server that is out of reach wait for what is said of the server.
         let is_known =
             matches!(verdict.remedy, Remedy::Doctor(_)) && !advised.insert((&keys[0].0, &verdict.remedy));
-        if let Some(remedy) = remedy(&verdict.remedy, keys, what, look).filter(|_| !is_known) {
+        if let Some(remedy) = remedy(&verdict.remedy, keys, *is_server, look).filter(|_| !is_known) {
             text.push_str(&screen.paragraph(Tone::Faint, "", &remedy));
         }
     }
@@ -174,15 +186,14 @@ fn listed(keys: &[&Key], look: &Look) -> String {
     }
 }
 
-fn remedy(remedy: &Remedy, keys: &[&Key], what: &str, look: &Look) -> Option<String> {
+fn remedy(remedy: &Remedy, keys: &[&Key], is_server: bool, look: &Look) -> Option<String> {
     let (namespace, name) = keys.first()?;
     // A command is to work as it stands.
     let place = match look.scope {
         Scope::All => format!(" -n {namespace}"),
         Scope::Namespace(_) => String::new(),
     };
-    let of_one_namespace = keys.iter().filter(|key| key.0 == *namespace);
-    let names: Vec<&str> = of_one_namespace.map(|key| key.1.as_str()).collect();
+    let names: Vec<&str> = keys.iter().map(|key| key.1.as_str()).collect();
     let names = names.join(" ");
     Some(match remedy {
         Remedy::Said => return None,
@@ -192,11 +203,7 @@ fn remedy(remedy: &Remedy, keys: &[&Key], what: &str, look: &Look) -> Option<Str
         Remedy::History => format!("see the console of the NAS, and: kubectl abb history {name}{place}"),
         Remedy::Backup => format!("kubectl abb backup {names}{place}"),
         Remedy::Read => {
-            let kind = if what.is_empty() {
-                "backuptask"
-            } else {
-                "backupserver"
-            };
+            let kind = if is_server { "backupserver" } else { "backuptask" };
             format!("see: kubectl get {kind} {name}{place} -o yaml")
         }
         Remedy::Do(what) => (*what).to_owned(),

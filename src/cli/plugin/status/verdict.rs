@@ -6,153 +6,19 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
+use super::health::{Health, NOT_SEEN, Remedy, Verdict};
 use crate::{
     api::{
         ANNOTATION_SUSPENDED, BackupServer, BackupTask, BackupTaskStatus, ConditionType, Readiness, Reason,
         State, condition,
     },
-    cli::screen::{Tone, span},
+    cli::screen::span,
 };
 
 /// A clock that is off by more makes results hard to place in time (contract, Rules).
 pub(super) const SKEW: i64 = 5;
 /// An operator that lives acts on a time that has come within moments; the clocks of two machines may differ, too.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
-
-/// Which way a task counts in the last line. In the order in which they are counted there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Health {
-    Fine,
-    Running,
-    Waiting,
-    Held,
-    Canceled,
-    Failed,
-    Stalled,
-    Unknown,
-}
-
-impl Health {
-    pub const ALL: [Self; 8] = [
-        Self::Fine,
-        Self::Running,
-        Self::Waiting,
-        Self::Held,
-        Self::Canceled,
-        Self::Failed,
-        Self::Stalled,
-        Self::Unknown,
-    ];
-
-    /// As it is counted.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Fine => "fine",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Held => "held back",
-            Self::Canceled => "canceled",
-            Self::Failed => "failed",
-            Self::Stalled => "stalled",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    pub fn tone(self) -> Tone {
-        match self {
-            Self::Fine => Tone::Good,
-            Self::Running | Self::Waiting => Tone::Busy,
-            Self::Held => Tone::Faint,
-            Self::Canceled | Self::Unknown => Tone::Warn,
-            Self::Failed | Self::Stalled => Tone::Bad,
-        }
-    }
-
-    /// The mark before a line about it, as `doctor` has them.
-    pub fn mark(self) -> &'static str {
-        match self {
-            Self::Fine => "ok",
-            Self::Running | Self::Waiting => "wait",
-            Self::Held => "held",
-            Self::Canceled | Self::Unknown => "warn",
-            Self::Failed | Self::Stalled => "fail",
-        }
-    }
-}
-
-/// What to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Remedy {
-    /// The message says it.
-    Said,
-    /// Look for what is between the operator and its server.
-    Doctor(String),
-    /// Look at what the server's NAS has.
-    Tasks(String),
-    /// Take the annotation away.
-    Resume,
-    /// Look at the runs, and at the NAS for the cause.
-    History,
-    /// Ask for a run.
-    Backup,
-    /// Read the object as it is.
-    Read,
-    /// Something else.
-    Do(&'static str),
-}
-
-/// What is said of one object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub health: Health,
-    /// The word in the column READY.
-    pub ready: String,
-    /// The condition's reason, or one of ours where the operator has no word.
-    pub reason: String,
-    /// In words; empty where nothing is to be said.
-    pub message: String,
-    pub remedy: Remedy,
-}
-
-/// The word in the column READY where the operator has not seen what is written.
-const NOT_SEEN: &str = "NotSeen";
-
-impl Verdict {
-    fn new(health: Health, ready: &str, reason: &str, message: impl Into<String>, remedy: Remedy) -> Self {
-        Self {
-            health,
-            ready: ready.to_owned(),
-            reason: reason.to_owned(),
-            message: message.into(),
-            remedy,
-        }
-    }
-
-    fn fine(ready: &Condition) -> Self {
-        Self::new(Health::Fine, &ready.status, &ready.reason, "", Remedy::Said)
-    }
-
-    /// Of an object that this program cannot read.
-    pub fn unreadable(error: &str) -> Self {
-        let message = format!("this program cannot read it: {error}");
-        Self::new(Health::Unknown, "Unknown", "Unreadable", message, Remedy::Read)
-    }
-
-    /// Whether the tables say all that there is to say: nothing is wrong, or a run goes its way.
-    pub fn is_plain(&self) -> bool {
-        let is_run = matches!(self.reason.as_str(), "BackupRunning" | "BackupRequested");
-        self.health == Health::Fine || self.health == Health::Running && is_run
-    }
-
-    /// How the word in the column READY is meant.
-    pub fn tone(&self) -> Tone {
-        match self.ready.as_str() {
-            "True" => Tone::Good,
-            "False" => Tone::Bad,
-            _ => Tone::Warn,
-        }
-    }
-}
 
 /// What is said of a server.
 pub(super) fn of_server(server: &BackupServer, now: Timestamp) -> Verdict {
@@ -180,7 +46,12 @@ pub(super) fn of_server(server: &BackupServer, now: Timestamp) -> Verdict {
         return silent("the next login", at, now, doctor());
     }
     let health = match ready.status.as_str() {
-        "True" => return skewed(status.clock_skew_seconds).unwrap_or_else(|| Verdict::fine(ready)),
+        "True" => {
+            let skewed = skewed(status.clock_skew_seconds);
+            return skewed
+                .or_else(|| leaving(server, ready))
+                .unwrap_or_else(|| Verdict::fine(ready));
+        }
         "False" => Health::Stalled,
         _ => Health::Unknown,
     };
@@ -266,9 +137,27 @@ pub(super) fn of_task(task: &BackupTask, now: Timestamp) -> Verdict {
         return say(of_result(&short.reason), short);
     }
     if ready.status == "False" {
-        return say(Health::Stalled, ready);
+        // Nothing is wrong with a task that never ran, and nothing will make it so.
+        let is_new = reason == Some(Reason::NoResult);
+        return say(if is_new { Health::Unknown } else { Health::Stalled }, ready);
     }
-    Verdict::fine(ready)
+    leaving(task, ready).unwrap_or_else(|| Verdict::fine(ready))
+}
+
+/// An object that is to go and is held.
+fn leaving(object: &impl ResourceExt, ready: &Condition) -> Option<Verdict> {
+    object.meta().deletion_timestamp.as_ref()?;
+    let message = format!(
+        "it is being deleted, and held by {}",
+        object.finalizers().join(", ")
+    );
+    Some(Verdict::new(
+        Health::Waiting,
+        &ready.status,
+        "Deleting",
+        message,
+        Remedy::Said,
+    ))
 }
 
 /// Nobody has looked at the object, or not since it was edited.
@@ -422,7 +311,7 @@ fn remedy(task: &BackupTask, reason: &str) -> Remedy {
         Some(Reason::OutcomeUnknown) => {
             Remedy::Do("look at the task in the console of the NAS; a new token asks for a run again")
         }
-        Some(Reason::BackupCanceled) => Remedy::Backup,
+        Some(Reason::BackupCanceled | Reason::NoResult) => Remedy::Backup,
         Some(Reason::InvalidSchedule) => Remedy::Do("correct spec.triggers; other triggers go on"),
         _ => Remedy::Said,
     }

@@ -6,7 +6,10 @@ mod canvas;
 mod kept;
 mod lines;
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use futures::{
     FutureExt, StreamExt,
@@ -47,6 +50,8 @@ use lines::Lines;
 const REDRAW: Duration = Duration::from_secs(1);
 /// How often the API server is asked whether it is there: a watch alone notices only after minutes that nobody answers.
 const ASK: Duration = Duration::from_secs(5);
+/// How long watches that were opened anew may take to list everything.
+const RENEW: Duration = Duration::from_secs(15);
 /// Longest wait for that answer.
 const ANSWER: Duration = Duration::from_secs(3);
 
@@ -96,6 +101,8 @@ pub(super) async fn run(place: &Place, look: &Look, names: &[String], first: Sce
     let mut news = watch(&place.client, look);
     let mut asked = ask(&place.client, &look.scope, ASK);
     let mut redraw = interval(REDRAW);
+    // When the watches were opened anew for an API server that is back; a list of many objects takes its time.
+    let mut renewed: Option<Instant> = None;
     loop {
         // A reader that has seen enough (head, a closed terminal) is no failure.
         if output.show(&scene, look, seen.lost(), Timestamp::now()).is_err() {
@@ -110,6 +117,7 @@ pub(super) async fn run(place: &Place, look: &Look, names: &[String], first: Sce
             item = news.next() => {
                 let mut next = item;
                 while let Some(item) = next {
+                    renewed = renewed.filter(|_| !matches!(item, News::Lost(_)));
                     seen.take(item, Timestamp::now());
                     // A burst of changes is one picture.
                     next = news.next().now_or_never().flatten();
@@ -120,9 +128,15 @@ pub(super) async fn run(place: &Place, look: &Look, names: &[String], first: Sce
             answer = &mut asked => {
                 match answer {
                     // The watches may hang on connections that nobody serves any more.
-                    Ok(()) if seen.lost().is_some() => news = watch(&place.client, look),
+                    Ok(()) if seen.lost().is_some() && renewed.is_none_or(|at| at.elapsed() > RENEW) => {
+                        news = watch(&place.client, look);
+                        renewed = Some(Instant::now());
+                    }
                     Ok(()) => {}
-                    Err(why) => seen.lose(why, Timestamp::now()),
+                    Err(why) => {
+                        seen.lose(why, Timestamp::now());
+                        renewed = None;
+                    }
                 }
                 let pause = if seen.lost().is_some() { REDRAW } else { ASK };
                 asked = ask(&place.client, &look.scope, pause);

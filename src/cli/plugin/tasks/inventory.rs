@@ -170,3 +170,168 @@ fn last_result(row: &ResultRow) -> LastResult {
 fn time(second: i64) -> Option<Timestamp> {
     Timestamp::from_second(second).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nas::{Device, Progress, ResultId, TaskId, UniqueKey, job_action};
+    use serde_json::json;
+
+    fn on_nas(id: i64, name: &str) -> Task {
+        Task {
+            id: TaskId(id),
+            name: name.to_owned(),
+            unique_key: UniqueKey::new(format!("key-{id}")),
+            backup_type: Some(2),
+            source_type: Some(1),
+            device_count: Some(1),
+            devices: vec![Device {
+                id: Some(id),
+                host_name: format!("host-{id}"),
+                os_name: None,
+            }],
+            share_name: None,
+            version_count: None,
+            versions: None,
+            next_trigger_time: None,
+            allow_manual_backup: None,
+            status: None,
+            target_status: None,
+            progress: None,
+            last_result: None,
+        }
+    }
+
+    fn object(name: &str, created: i64, nas_task: &str, bound_to: Option<&str>) -> BackupTask {
+        let selector = json!({ "name": nas_task });
+        let status = bound_to
+            .map(|key| json!({ "binding": { "selector": selector, "uniqueKey": key, "nasSerial": "S1" } }));
+        serde_json::from_value(json!({
+            "apiVersion": "activebackup.dev/v1alpha1", "kind": "BackupTask",
+            "metadata": {
+                "name": name, "namespace": "backup", "uid": name,
+                "creationTimestamp": Timestamp::from_second(created).unwrap(),
+            },
+            "spec": { "serverRef": { "name": "nas" }, "task": selector },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn inventory(tasks: Vec<Task>) -> Inventory {
+        Inventory {
+            begun: Timestamp::UNIX_EPOCH,
+            nas_time: None,
+            complete: true,
+            tasks,
+            queue: Queue::Read(Vec::new()),
+        }
+    }
+
+    /// As the operator binds: a key that was bound is followed when its task is renamed, a name that is two is none.
+    #[test]
+    fn who_stands_for_a_task_is_what_the_operator_says() {
+        let tasks = vec![
+            on_nas(9, "twin"),
+            on_nas(2, "renamed"),
+            on_nas(1, "plain"),
+            on_nas(3, "twin"),
+        ];
+        let objects = [
+            object("newer", 20, "plain", None),
+            object("older", 10, "plain", None),
+            object("follower", 10, "old-name", Some("key-2")),
+            object("torn", 10, "twin", None),
+            object("lost", 10, "plain", Some("key-77")),
+        ];
+        let listed = listed(
+            "nas",
+            &objects,
+            Vec::new(),
+            &inventory(tasks),
+            Some("S1".to_owned()),
+            false,
+        );
+        let rows: Vec<(i64, Vec<String>)> = listed
+            .tasks
+            .into_iter()
+            .map(|row| (row.id, row.managed_by))
+            .collect();
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            rows,
+            [
+                (1, names(&["older", "newer"])),
+                (2, names(&["follower"])),
+                (3, names(&[])),
+                (9, names(&[])),
+            ]
+        );
+    }
+
+    /// Another machine behind the address: nothing that was bound on the old one stands for a task of the new one.
+    #[test]
+    fn on_another_nas_nothing_is_managed() {
+        let objects = [object("laptop", 10, "plain", Some("key-1"))];
+        for (serial, count) in [("S1", 1), ("S2", 0)] {
+            let inventory = inventory(vec![on_nas(1, "plain")]);
+            let listed = listed(
+                "nas",
+                &objects,
+                Vec::new(),
+                &inventory,
+                Some(serial.to_owned()),
+                false,
+            );
+            assert_eq!(listed.tasks[0].managed_by.len(), count, "{serial}");
+        }
+    }
+
+    #[test]
+    fn states_percents_and_results_are_the_nas_own() {
+        let mut task = on_nas(1, "busy");
+        task.progress = Some(Progress {
+            running_task_status: Some(1),
+            percentage: Some(0.456),
+            transferred_bytes: None,
+            total_bytes: None,
+            pid: None,
+        });
+        task.last_result = Some(ResultRow {
+            result_id: ResultId(5),
+            activity_uuid: None,
+            task_id: None,
+            task_name: None,
+            backup_type: None,
+            job_action: job_action::DELETE_VERSION,
+            status: 2,
+            time_start: Some(100),
+            time_end: Some(160),
+            success_count: None,
+            warning_count: None,
+            error_count: None,
+            none_count: None,
+            transferred_bytes: None,
+            devices: Vec::new(),
+        });
+        let listed = listed("nas", &[], Vec::new(), &inventory(vec![task]), None, false);
+        let row = &listed.tasks[0];
+        assert_eq!((row.state, row.percent), (State::Running, Some(45)));
+        let written = serde_json::to_value(&listed).unwrap();
+        assert_eq!(written["tasks"][0]["lastResult"]["action"], "DeleteVersion");
+        assert_eq!(
+            written["tasks"][0]["lastResult"]["endTime"],
+            "1970-01-01T00:02:40Z"
+        );
+        for (share, whole) in [
+            (0.0, 0),
+            (0.999, 99),
+            (1.0, 100),
+            (7.0, 100),
+            (-1.0, 0),
+            (f64::NAN, 0),
+        ] {
+            assert_eq!(percent(share), whole);
+        }
+    }
+}

@@ -194,3 +194,82 @@ fn counts(listed: &Listed) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ResultStatus;
+
+    fn row(devices: &[&str], count: Option<i64>) -> Row {
+        Row {
+            id: 7,
+            name: "evil\u{1b}[2J".to_owned(),
+            unique_key: None,
+            backup_type: None,
+            backup_type_code: None,
+            source_type: None,
+            source_type_code: None,
+            state: State::Idle,
+            percent: None,
+            last_result: Some(LastResult {
+                result_id: 1,
+                status: ResultStatus::Success,
+                status_code: 2,
+                action: JobAction::DeleteVersion,
+                action_code: 131_072,
+                start_time: None,
+                end_time: None,
+                transferred_bytes: None,
+            }),
+            devices: devices.iter().map(|&name| name.to_owned()).collect(),
+            device_count: count,
+            share: None,
+            version_count: None,
+            next_trigger_time: None,
+            managed_by: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn devices_are_named_and_counted() {
+        for (names, count, shown) in [
+            (&[][..], None, "-"),
+            (&[], Some(4), "4"),
+            (&["a"], Some(1), "a"),
+            (&["a", "b", "c", "d"], None, "a, b, c +1"),
+            (&["a"], Some(30), "a +29"),
+            (&["x\u{1b}[31m"], None, "x\\u{1b}[31m"),
+        ] {
+            assert_eq!(devices(&row(names, count)), shown);
+        }
+    }
+
+    #[test]
+    fn what_may_be_missing_is_said() {
+        let listed = Listed {
+            server: "nas".to_owned(),
+            serial: None,
+            complete: false,
+            queue_readable: false,
+            clock_skew_seconds: None,
+            versions_unread: true,
+            unreadable: vec!["old".to_owned()],
+            tasks: vec![row(&[], None)],
+        };
+        let plain = Screen {
+            width: None,
+            colours: false,
+            unicode: true,
+        };
+        let text = render(&listed, false, plain, Timestamp::UNIX_EPOCH);
+        assert_eq!(text.matches("\nwarn  ").count(), 4, "{text}");
+        for part in [
+            "listed its tasks in part",
+            "old: this program",
+            "Success (DeleteVersion)",
+            "evil\\u{1b}[2J",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+}

@@ -81,7 +81,7 @@ impl Drop for Canvas {
 /// The lines that a terminal of that height has room for; the last one says how the picture stands.
 fn frame(picture: &str, lost: Option<&Lost>, screen: Screen, height: usize, now: Timestamp) -> Vec<String> {
     let width = screen.width.unwrap_or(usize::MAX);
-    let last = match lost {
+    let footer = match lost {
         Some(Lost { since, why }) => {
             let text = format!("disconnected since {since} ({}): {why}", age(*since, now));
             screen.paint(Tone::Bad, &screen.cut(&text, width))
@@ -97,7 +97,7 @@ fn frame(picture: &str, lost: Option<&Lost>, screen: Screen, height: usize, now:
         lines.push(screen.paint(Tone::Warn, &screen.cut(&text, width)));
     }
     lines.push(String::new());
-    lines.push(last);
+    lines.push(footer);
     lines
 }
 
@@ -105,4 +105,42 @@ fn write(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(picture: &str, height: usize, lost: Option<&Lost>) -> Vec<String> {
+        let screen = Screen {
+            width: Some(40),
+            colours: false,
+            unicode: true,
+        };
+        frame(
+            picture,
+            lost,
+            screen,
+            height,
+            Timestamp::from_second(100).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_picture_has_room_or_says_what_has_not() {
+        let picture = "a\nb\nc\nd\n";
+        assert_eq!(lines(picture, 6, None), ["a", "b", "c", "d", "", "live; ^C ends"]);
+        let cut = lines(picture, 5, None);
+        assert_eq!(cut[..2], ["a", "b"]);
+        assert!(cut[2].starts_with("and 2 more lines: enlarge"), "{cut:?}");
+        for height in 1..8 {
+            assert!(lines(picture, height, None).len() <= height.max(3), "{height}");
+        }
+        let lost = Lost {
+            since: Timestamp::from_second(58).unwrap(),
+            why: "connection refused".to_owned(),
+        };
+        let said = lines(picture, 6, Some(&lost));
+        assert_eq!(said.last().unwrap(), "disconnected since 1970-01-01T00:00:58Z…");
+    }
 }

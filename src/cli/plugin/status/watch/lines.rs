@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use super::{
     super::{
         columns::state_word,
+        health::{Health, Verdict},
         render::{Look, Scene, render},
-        verdict::{Health, Verdict, of_server, of_task},
+        verdict::{of_server, of_task},
     },
     Lost,
 };
@@ -44,11 +45,11 @@ impl Lines {
             Some(before) => changes(before, &facts, look, now),
         };
         let stamp = status_time(now).0;
-        match lost {
-            Some(lost) if !self.is_lost => text.push_str(&format!("{stamp}  disconnected: {}\n", lost.why)),
-            None if self.is_lost => text.push_str(&format!("{stamp}  connected again\n")),
-            Some(_) | None => {}
-        }
+        text.extend(match lost {
+            Some(lost) if !self.is_lost => Some(format!("{stamp}  disconnected: {}\n", lost.why)),
+            None if self.is_lost => Some(format!("{stamp}  connected again\n")),
+            Some(_) | None => None,
+        });
         self.is_lost = lost.is_some();
         self.said = Some(facts);
         if text.is_empty() {
@@ -121,4 +122,38 @@ fn changes(
         .filter(|(key, fact)| before.get(*key) != Some(fact))
         .map(|(key, fact)| format!("{stamp}  {}: {fact}\n", name(key)));
     gone.chain(changed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_a_line_and_nothing_else_is() {
+        let key = |kind, name: &str| (kind, ("backup".to_owned(), name.to_owned()));
+        let before = BTreeMap::from([
+            (key(0, "nas"), "ready True".to_owned()),
+            (key(1, "gone"), "Idle".to_owned()),
+            (key(1, "same"), "Idle".to_owned()),
+            (key(1, "other"), "Idle".to_owned()),
+        ]);
+        let mut after = before.clone();
+        after.remove(&key(1, "gone"));
+        after.insert(key(0, "nas"), "ready False".to_owned());
+        after.insert(key(1, "other"), "Running 4%".to_owned());
+        let now = Timestamp::UNIX_EPOCH;
+        let mut look = Look {
+            scope: Scope::Namespace("backup".to_owned()),
+            selector: None,
+            wide: false,
+        };
+        let stamp = "1970-01-01T00:00:00Z  ";
+        assert_eq!(
+            changes(&before, &after, &look, now),
+            format!("{stamp}gone: gone\n{stamp}server nas: ready False\n{stamp}other: Running 4%\n")
+        );
+        assert_eq!(changes(&after, &after, &look, now), "");
+        look.scope = Scope::All;
+        assert!(changes(&before, &after, &look, now).contains("server backup/nas: ready False"));
+    }
 }
