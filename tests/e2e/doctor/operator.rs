@@ -107,6 +107,7 @@ async fn on_the_screen(home: &Namespace, nas: &Simulator) {
             assert_eq!(port.len(), 5, "{address}");
             screen = screen.replace(port, &format!("{name}-PORT"));
         }
+        screen = screen.replace(home.name(), "home-0000");
         screen = screen.replace(&nas.fingerprint().unwrap().to_uppercase(), "FINGERPRINT");
         snapshot::compare_exactly(&format!("doctor-{columns}"), &screen);
     }
