@@ -61,7 +61,7 @@ async fn bash_completes_a_name_after_tab() {
             ("KUBECONFIG", kubeconfig.as_str()),
             ("PS1", "ready> "),
         ],
-        (120, 30),
+        (240, 30),
     );
     bash.until("bash is ready", |screen| screen.contains("ready>"))
         .await;
@@ -165,7 +165,7 @@ async fn the_operators_own_commands_are_completed_as_well() {
         "bash",
         &["--norc", "--noprofile", "-i"],
         &[("PATH", path.as_str()), ("PS1", "ready> ")],
-        (120, 30),
+        (240, 30),
     );
     bash.until("bash is ready", |screen| screen.contains("ready>"))
         .await;
