@@ -23,7 +23,7 @@ use crate::{
     api::{BackupServer, BackupTask, ConditionType, Reason, condition},
     config::ApplyArgs,
     controller::store::MemoryStore,
-    standalone::{Change, Declared, Folder, Ground, Kept, Look, Standalone, declare},
+    standalone::{Answers, Change, Declared, Folder, Ground, Kept, Look, Standalone, declare},
     telemetry::{LogFormat, init_logs},
 };
 
@@ -100,7 +100,7 @@ pub(super) async fn run(args: ApplyArgs) -> Result<(), Failure> {
     let standalone = Standalone::new(Ground::new(store, credentials));
     let known = store_results(&standalone);
     standalone.recall(&answers).await;
-    let end = Box::pin(turn_until_done(&standalone, &folder, &args)).await;
+    let end = Box::pin(turn_until_done(&standalone, &folder, answers, &args)).await;
     standalone.log_out().await;
     let rows = rows(&standalone, &known);
     if !rows.is_empty() {
@@ -110,13 +110,18 @@ pub(super) async fn run(args: ApplyArgs) -> Result<(), Failure> {
 }
 
 /// Turns until nothing more is to be done now, or with `wait` until every result is there.
-async fn turn_until_done(standalone: &Standalone, folder: &Folder, args: &ApplyArgs) -> End {
+async fn turn_until_done(
+    standalone: &Standalone,
+    folder: &Folder,
+    mut kept: Answers,
+    args: &ApplyArgs,
+) -> End {
     let mut board = Board::new(standard_error());
     let begun = Instant::now();
     let turning = async {
         loop {
             let look = Box::pin(standalone.turn()).await;
-            keep_answers(standalone, folder).await;
+            keep_answers(standalone, folder, &mut kept).await;
             if folder.failure().is_some() {
                 return End::Done;
             }
@@ -146,17 +151,20 @@ async fn turn_until_done(standalone: &Standalone, folder: &Folder, args: &ApplyA
     };
     board.finish();
     // A turn that was cut short may have been given one.
-    keep_answers(standalone, folder).await;
+    keep_answers(standalone, folder, &mut kept).await;
     end
 }
 
 /// Keeps what a NAS has answered to open calls. Without it the next process waits for evidence, and asks again where none
 /// comes; so a folder that cannot be written is told of.
-async fn keep_answers(standalone: &Standalone, folder: &Folder) {
+async fn keep_answers(standalone: &Standalone, folder: &Folder, kept: &mut Answers) {
     let answers = standalone.answers().await;
-    let is_known = folder.answers().is_ok_and(|known| known == answers);
-    if !is_known && let Err(error) = folder.write_answers(&answers) {
-        eprintln!("error: {error}");
+    if answers == *kept {
+        return;
+    }
+    match folder.write_answers(&answers) {
+        Ok(()) => *kept = answers,
+        Err(error) => eprintln!("error: {error}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `demo`: a whole run with everything embedded. The simulated NAS, the example manifests, and the same observe,
 //! decide, act and status as in a cluster, over a store in memory; or, with `--cluster`, against a real one.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use k8s_openapi::{
     api::core::v1::Secret, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -22,12 +22,12 @@ use super::{
     screen::Screen,
 };
 use crate::{
-    act::Fence,
     api::{BackupServer, BackupTask, TlsSpec, definitions},
     config::{DemoArgs, RunArgs},
-    controller::{Context, Fleet, Machine, pass, store::MemoryStore},
+    controller::store::MemoryStore,
     simulator::{self, Options, Scenario, Simulator},
-    telemetry::{LogFormat, Metrics, init_logs},
+    standalone::{Credentials, Ground, Standalone},
+    telemetry::{LogFormat, init_logs},
 };
 
 /// The manifests a user would apply, with the simulated NAS's address and certificate put in.
@@ -36,6 +36,8 @@ const MANIFESTS: &str = include_str!("../../docs/examples/first-backup.yaml");
 const TIME_SCALE: f64 = 65.0;
 /// The demo gives up after this long: something is wrong then, and waiting shows nothing more.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Longest time between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
 const NAMESPACE: &str = "default";
 
 /// Shows a run.
@@ -95,7 +97,7 @@ fn document<T: DeserializeOwned>(text: Option<&str>) -> Result<T, Failure> {
 async fn embedded(
     nas: &Simulator,
     Manifests {
-        secret,
+        mut secret,
         mut server,
         mut task,
     }: Manifests,
@@ -111,31 +113,19 @@ async fn embedded(
         task.spec.task.name.as_deref().unwrap_or("")
     );
     let store = MemoryStore::default();
-    let values = secret.string_data.unwrap_or_default();
-    let values = values
-        .into_iter()
-        .map(|(key, value)| (key, value.into_bytes()))
-        .collect();
-    store.apply_secret(NAMESPACE, secret.metadata.name.as_deref().unwrap_or(""), values);
+    let mut credentials = Credentials::default();
+    secret.metadata.namespace = Some(NAMESPACE.to_owned());
+    credentials.add_secret(secret);
     server.metadata.namespace = Some(NAMESPACE.to_owned());
     task.metadata.namespace = Some(NAMESPACE.to_owned());
     let name = task.name_any();
     store.apply_server(server);
     store.apply_task(task);
-    let context = Context {
-        cluster: store.clone(),
-        fleet: Fleet::default(),
-        fence: Fence::open(),
-        metrics: Arc::new(Metrics::new()),
-        machine: Machine::default(),
-    };
+    let standalone = Standalone::new(Ground::new(store.clone(), credentials));
     let mut board = Board::new(standard_error());
     let turns = async {
         loop {
-            let mut next = Duration::from_secs(1);
-            for server in store.servers() {
-                next = next.min(pass(&context, &server, store.tasks_of(&server)).await);
-            }
+            let next = Box::pin(standalone.turn()).await.next;
             if let Some(task) = store.task(NAMESPACE, &name) {
                 board.show(&task);
                 if let Some(ended) = answer(&task) {
@@ -143,14 +133,14 @@ async fn embedded(
                     return ended;
                 }
             }
-            tokio::time::sleep(next).await;
+            tokio::time::sleep(next.min(PAUSE)).await;
         }
     };
     let ended = tokio::time::timeout(LIMIT, turns)
         .await
         .map_err(|_| Failure::new(format!("the run did not end within {LIMIT:?}")))?;
     board.finish();
-    context.fleet.log_out().await;
+    standalone.log_out().await;
     let screen = Screen::stdout();
     print(&format!(
         "{}\nWhat `kubectl abb status` shows of it:\n\n{}\n",
