@@ -47,7 +47,6 @@ struct Content {
     version: u64,
     tasks: BTreeMap<(String, String), BackupTask>,
     servers: BTreeMap<(String, String), BackupServer>,
-    secrets: BTreeMap<(String, String), BTreeMap<String, Vec<u8>>>,
     notices: Vec<(String, Notice)>,
 }
 
@@ -137,13 +136,6 @@ impl MemoryStore {
             .servers
             .get(&(namespace.to_owned(), name.to_owned()))
             .cloned()
-    }
-
-    /// Puts a Secret there.
-    pub fn apply_secret(&self, namespace: &str, name: &str, values: BTreeMap<String, Vec<u8>>) {
-        self.content()
-            .secrets
-            .insert((namespace.to_owned(), name.to_owned()), values);
     }
 
     /// Every server.
@@ -288,13 +280,9 @@ impl Cluster for MemoryStore {
             .cloned())
     }
 
-    async fn read_secret(&self, namespace: &str, name: &str) -> Result<Option<Keys>, ReadError> {
-        let values = self
-            .content()
-            .secrets
-            .get(&(namespace.to_owned(), name.to_owned()))
-            .cloned();
-        Ok(values.map(|values| Keys::new("1".to_owned(), values)))
+    /// Credentials are not kept here; who has them reads them from elsewhere.
+    async fn read_secret(&self, _: &str, _: &str) -> Result<Option<Keys>, ReadError> {
+        Ok(None)
     }
 
     async fn read_config_map(&self, _: &str, _: &str) -> Result<Option<Keys>, ReadError> {
