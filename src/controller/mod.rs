@@ -92,6 +92,18 @@ impl<C> Context<C> {
     pub fn now(&self) -> Timestamp {
         self.machine.clock.now()
     }
+
+    /// The fence in front of one NAS and of the status of its objects.
+    #[must_use]
+    pub fn fence_of(&self, _server: &ServerKey) -> Fence {
+        self.fence.clone()
+    }
+
+    /// The fence in front of the status of tasks whose server does not exist.
+    #[must_use]
+    pub fn fence_of_orphans(&self) -> Fence {
+        self.fence.clone()
+    }
 }
 
 type Guarded<K> = DeserializeGuard<K>;
@@ -121,6 +133,20 @@ impl Scope {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.lists.iter().all(|lists| *lists.borrow() > 0)
+    }
+
+    /// The servers that exist.
+    #[must_use]
+    pub fn server_keys(&self) -> Vec<ServerKey> {
+        let key =
+            |server: &Arc<Guarded<BackupServer>>| (server.namespace().unwrap_or_default(), server.name_any());
+        self.servers.state().iter().map(key).collect()
+    }
+
+    /// Ticks when a server is created or deleted, or the servers were listed anew.
+    #[must_use]
+    pub fn servers_changed(&self) -> watch::Receiver<u64> {
+        self.lists[0].clone()
     }
 
     /// Whether this scope watches for a server that does not exist.
@@ -344,7 +370,7 @@ async fn reconcile_server<C: Cluster>(
     let (context, scope) = shared.as_ref();
     scope.ready().await;
     let key = (server.namespace().unwrap_or_default(), server.name_any());
-    if !context.fence.is_open() {
+    if !context.fence_of(&key).is_open() {
         return Ok(Action::await_change());
     }
     // The store is newer than the object that woke us.
@@ -370,7 +396,7 @@ async fn reconcile_task<C: Cluster>(
 ) -> Result<Action, Infallible> {
     let (context, scope) = shared.as_ref();
     scope.ready().await;
-    if !context.fence.is_open() {
+    if !context.fence_of_orphans().is_open() {
         return Ok(Action::await_change());
     }
     let task = match &task.0 {

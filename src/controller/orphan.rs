@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Reports the missing server. Network: at most two writes and one Event. `None` is "nothing more to do".
 pub async fn reconcile<C: Cluster>(ctx: &Context<C>, task: &BackupTask) -> Option<Duration> {
-    if !ctx.fence.is_open() {
+    if !ctx.fence_of_orphans().is_open() {
         return None;
     }
     if task.is_deleted() {

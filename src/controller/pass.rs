@@ -46,7 +46,7 @@ pub async fn pass<C: Cluster>(
     let memory = ctx.fleet.server(&key);
     let mut memory = memory.lock().await;
     let begun = ctx.now();
-    let fence = ctx.fence.of_this_reign();
+    let fence = ctx.fence_of(&key).of_this_reign();
     memory.follow(server).await;
     if let Err(why) = reign::begin(ctx, &fence, server, &mut memory).await {
         tracing::warn!(server = key.1, why, "cannot begin to lead; nothing is started");
@@ -61,7 +61,7 @@ pub async fn pass<C: Cluster>(
         reign::with_unwatched(ctx, &server, tasks, &mut memory).await,
         &mut memory,
     );
-    let found = settles_from(&ctx.fence, &server, begun);
+    let found = settles_from(&fence, &server, begun);
     for task in &tasks {
         let knowledge = memory.knowledge.entry(uid(task)).or_default();
         knowledge.find_intent(task, found);
@@ -80,7 +80,7 @@ pub async fn pass<C: Cluster>(
         .filter_map(|(decision, _)| decision.status.last_result.as_ref());
     let newest = results.max_by_key(|result| result.result_id);
     let skew = newest.and_then(|result| result.clock_skew_seconds);
-    report::server(ctx, &server, &mut memory, &bound, skew).await;
+    report::server(ctx, &fence, &server, &mut memory, &bound, skew).await;
     ctx.fleet.note(&key, &memory);
     let now = ctx.now();
     let due = next_look(&server, &memory, &tasks, &decisions, now);

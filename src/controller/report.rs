@@ -11,6 +11,7 @@ use super::{
     fleet::{Connection, Memory, Problem},
 };
 use crate::{
+    act::Fence,
     api::{
         BackupServer, BackupServerStatus, BackupTask, BackupTaskStatus, ConditionType, DsmInfo, LoginStatus,
         PackageInfo, Reason, TaskCounts, UnmanagedTask, condition, set_condition, status_time,
@@ -31,6 +32,7 @@ const UNMANAGED_LISTED: usize = 50;
 /// showed of the NAS's clock.
 pub async fn server<C: Cluster>(
     ctx: &Context<C>,
+    fence: &Fence,
     server: &BackupServer,
     memory: &mut Memory,
     bound: &BTreeSet<TaskId>,
@@ -39,7 +41,7 @@ pub async fn server<C: Cluster>(
     // A removal's reservation is newer than what the pass began with.
     let server = memory.written_server.clone().unwrap_or_else(|| server.clone());
     let status = next_status(ctx, &server, memory, bound, skew);
-    if server.status.as_ref() == Some(&status) || !ctx.fence.is_open() {
+    if server.status.as_ref() == Some(&status) || !fence.is_open() {
         return;
     }
     let notice = notice(server.status.as_ref(), &status);
