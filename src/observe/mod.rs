@@ -4,6 +4,7 @@
 mod bind;
 mod knowledge;
 mod read;
+mod shelf;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use crate::{
 pub use bind::{Bound, Claim, bind, claims};
 pub use knowledge::{Answered, Call, Knowledge};
 pub use read::{read_inventory, read_log, read_results, read_versions};
+pub use shelf::{Shelf, Stacking, Wanted};
 
 /// One read of a NAS's tasks.
 #[derive(Clone, Debug)]
