@@ -476,7 +476,13 @@ async fn carry_out_one<C: Cluster>(
                     }
                 }
                 IntentAction::Backup | IntentAction::Cancel => {
-                    let outcome = act::send(peer, intent, fence, ctx.machine.clock, request).await;
+                    let outcome = match act::arm(peer, intent).await {
+                        Ok(armed) => act::fire(armed, fence, ctx.machine.clock, request).await,
+                        Err(error) => {
+                            tracing::warn!(%error, intent = intent.id, "nothing was sent");
+                            act::Outcome::not_sent(ctx.now())
+                        }
+                    };
                     (outcome, None)
                 }
             };

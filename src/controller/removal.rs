@@ -11,7 +11,7 @@ use crate::{
     api::{BackupServer, BackupTask, Intent, Reason},
     decide::{Withheld, removal_clearance},
     nas::{Mutation, TaskId},
-    observe::{Bound, Inventory, Queue, bind, read_inventory},
+    observe::{Bound, Inventory, Queue, bind, read_inventory_then_queue},
     status::Notice,
 };
 
@@ -70,7 +70,7 @@ async fn clear_and_send<C: Cluster>(
             (Reason::SecretNotFound, message)
         })?;
     let tasks = ctx.cluster.list_tasks(&namespace).await.map_err(passing)?;
-    let inventory = read_inventory(&peer.client, true)
+    let inventory = read_inventory_then_queue(&peer.client)
         .await
         .map_err(|error| (Reason::ServerNotReady, error.to_string()))?;
     if !matches!(inventory.queue, Queue::Read(_)) {

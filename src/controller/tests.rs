@@ -547,6 +547,7 @@ async fn unmanaged_tasks_stand_in_one_order() {
     let mut memory = memory;
     super::report::server(
         &lab.ctx,
+        &crate::act::Fence::open(),
         &before,
         &mut memory,
         &std::collections::BTreeSet::default(),
