@@ -361,9 +361,11 @@ pub fn problem(server: &BackupServer, error: &nas::Error) -> Problem {
         nas::Error::CertificateRejected { .. } | nas::Error::Authority { .. } => {
             (Reason::CertificateRejected, true)
         }
-        nas::Error::Unexpected { .. } | nas::Error::MethodMissing { .. } | nas::Error::Refused { .. } => {
-            (Reason::UnexpectedResponse, false)
-        }
+        nas::Error::Unexpected { .. }
+        | nas::Error::TooLarge { .. }
+        | nas::Error::SessionOver { .. }
+        | nas::Error::MethodMissing { .. }
+        | nas::Error::Refused { .. } => (Reason::UnexpectedResponse, false),
         nas::Error::LoginRefused { .. } if !error.is_refused_login() => (Reason::UnexpectedResponse, false),
         nas::Error::LoginRefused { .. } => (Reason::CredentialsRejected, true),
         nas::Error::SecondFactorRequired { .. } | nas::Error::SecondFactorSeed => {
