@@ -116,6 +116,7 @@ pub(super) async fn operate(
     let passes = async {
         work.await;
         context.fleet.log_out().await;
+        context.cluster.close().await;
         over.send_replace(true);
     };
     futures::future::join(elect, passes).await;

@@ -10,6 +10,7 @@ mod fleet;
 mod judge;
 pub mod kubernetes;
 mod leader;
+mod news;
 pub mod orphan;
 pub mod packed;
 mod pass;

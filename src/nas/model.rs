@@ -120,7 +120,7 @@ impl TaskList {
     }
 }
 
-fn is_complete(rows: usize, total: Option<u64>, unreadable_rows: usize) -> bool {
+pub(super) fn is_complete(rows: usize, total: Option<u64>, unreadable_rows: usize) -> bool {
     unreadable_rows == 0 && total.is_none_or(|total| rows as u64 >= total)
 }
 
