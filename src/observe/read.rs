@@ -321,21 +321,19 @@ mod tests {
         let at = |second| Timestamp::from_second(1_800_000_000 + second).unwrap();
         let skew = SignedDuration::from_secs(7);
         let inventory = |listed: i64, queued: Option<i64>| {
-            let list = TaskList {
-                tasks: Vec::new(),
-                total: None,
-                unreadable_rows: 0,
-            };
             let listed = Listed {
-                list,
+                complete: true,
                 begun: at(listed),
                 skew: Some(skew),
             };
-            listed.with(queued.map(|second| Read {
-                value: Queue::Read(Vec::new()),
-                begun: at(second),
-                nas_date: None,
-            }))
+            listed.with(
+                Vec::new(),
+                queued.map(|second| Read {
+                    value: Queue::Read(Vec::new()),
+                    begun: at(second),
+                    nas_date: None,
+                }),
+            )
         };
         for (listed, queued, begun) in [(5, Some(1), 1), (1, Some(5), 1), (5, None, 5)] {
             let read = inventory(listed, queued);
