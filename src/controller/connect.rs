@@ -23,7 +23,10 @@ use crate::{
 /// First wait after a refused login, and the longest (contract, BackupServer).
 const FIRST_DELAY: SignedDuration = SignedDuration::from_hours(1);
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
-/// A Secret that is edited while a session holds is noticed within this.
+/// A Secret that is edited while a session holds changes nothing before the next login, so a read at every poll would be
+/// most of what a quiet operator asks of the API server.
+const SECRET_POLLS: u32 = 6;
+/// It is noticed within this all the same.
 const SECRET_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Longest wait for what only informs.
 const PROBE: Duration = Duration::from_secs(5);
@@ -161,15 +164,16 @@ pub async fn endpoint_of<C: Cluster>(cluster: &C, server: &BackupServer) -> Resu
     endpoint(server, trust)
 }
 
-/// The Secret is read before each login, once an hour while there is a session, and while refused once per
-/// `polling.active`.
+/// The Secret is read before each login, every sixth idle poll while there is a session, but once an hour at least, and
+/// while refused once per `polling.active`.
 fn secret_is_due(server: &BackupServer, memory: &Memory, now: Timestamp) -> bool {
+    let polling = &server.spec.polling;
     let every = if memory.refusal.is_some() {
-        let active = server.spec.polling.active.get();
-        SignedDuration::try_from(active).unwrap_or(SECRET_EVERY)
+        polling.active.get()
     } else {
-        SECRET_EVERY
+        polling.idle.get().saturating_mul(SECRET_POLLS)
     };
+    let every = SignedDuration::try_from(every).map_or(SECRET_EVERY, |every| every.min(SECRET_EVERY));
     memory.is_session_over
         || memory
             .problem
