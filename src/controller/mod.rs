@@ -2,12 +2,16 @@
 //!
 //! Invariant: nothing is written and nothing is sent while the fence is closed.
 
+mod awake;
+mod carry;
 pub mod cluster;
 mod connect;
 mod fleet;
+mod judge;
 pub mod kubernetes;
 mod leader;
 pub mod orphan;
+pub mod packed;
 mod pass;
 mod read;
 mod reign;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Inventory, Queue};
+use super::{Inventory, Queue, Shelf, Stacking};
 use crate::nas::{
-    Client, Error, ListResults, ListTasks, LogRow, Read, ResultRow, TaskId, TaskList, Version, job_action,
-    status,
+    Client, Error, ListResults, ListTasks, LogRow, Read, ResultRow, Task, TaskId, TaskSink, Version,
+    job_action, status,
 };
 
 /// Rows asked for on a further page, where the first answer held fewer tasks than the NAS counts.
@@ -24,6 +24,28 @@ const HISTORY: u64 = 50;
 /// evidence goes by: absence takes two such reads, half a settling time apart. Jobs move from the queue into the list, never
 /// back, so only a run that passes wholly between an older list and a newer queue is in neither; the second read shows it.
 pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Inventory, Error> {
+    let (listed, queue) = read_both(client, with_queue).await?;
+    Ok(listed.inventory(queue))
+}
+
+/// The same, put away row by row as it arrives: neither the answer nor its rows are ever held as a whole.
+pub async fn read_shelf(client: &Client, with_queue: bool) -> Result<Shelf, Error> {
+    let (listed, queue) = read_both::<Stacking>(client, with_queue).await?;
+    let (begun, nas_time, queue) = listed.with(queue);
+    Ok(listed.rows.done((begun, nas_time), listed.complete, queue))
+}
+
+/// As [`read_inventory`], with the queue read when the list is there: for the last look before a `remove`. It shows whatever
+/// runs at its end, however long the list took.
+pub async fn read_inventory_then_queue(client: &Client) -> Result<Inventory, Error> {
+    let listed = read_tasks(client).await?;
+    Ok(listed.inventory(Some(read_queue(client).await)))
+}
+
+async fn read_both<R: Rows>(
+    client: &Client,
+    with_queue: bool,
+) -> Result<(Listed<R>, Option<Read<Queue>>), Error> {
     let queue = async {
         if with_queue {
             Some(read_queue(client).await)
@@ -33,72 +55,133 @@ pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Invento
     };
     // Both to their ends: a login that nobody waits for any more could be refused without anybody knowing.
     let (listed, queue) = tokio::join!(read_tasks(client), queue);
-    Ok(listed?.with(queue))
+    Ok((listed?, queue))
 }
 
-/// As [`read_inventory`], with the queue read when the list is there: for the last look before a `remove`. It shows whatever
-/// runs at its end, however long the list took.
-pub async fn read_inventory_then_queue(client: &Client) -> Result<Inventory, Error> {
-    let listed = read_tasks(client).await?;
-    Ok(listed.with(Some(read_queue(client).await)))
+/// What the rows of a list are put into.
+trait Rows: Default + Send {
+    fn add(&mut self, task: Task);
+    fn count(&self) -> usize;
+    fn ids(&self) -> BTreeSet<TaskId>;
+}
+
+impl Rows for Vec<Task> {
+    fn add(&mut self, task: Task) {
+        self.push(task);
+    }
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn ids(&self) -> BTreeSet<TaskId> {
+        self.iter().map(|task| task.id).collect()
+    }
+}
+
+impl Rows for Stacking {
+    fn add(&mut self, task: Task) {
+        self.push(&task);
+    }
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn ids(&self) -> BTreeSet<TaskId> {
+        Stacking::ids(self)
+    }
+}
+
+/// Puts rows where they belong as they arrive.
+struct Filling<'a, R>(&'a mut R);
+
+impl<R: Rows> TaskSink for Filling<'_, R> {
+    fn begin(&mut self) {
+        *self.0 = R::default();
+    }
+
+    fn take(&mut self, task: Task) {
+        self.0.add(task);
+    }
 }
 
 /// All tasks, and when they were read.
-struct Listed {
-    list: TaskList,
+struct Listed<R> {
+    rows: R,
+    complete: bool,
     begun: Timestamp,
     /// The NAS's clock minus ours as it answered: a list that took a minute is no skew.
     skew: Option<SignedDuration>,
 }
 
-impl Listed {
-    fn with(self, queue: Option<Read<Queue>>) -> Inventory {
+impl<R> Listed<R> {
+    /// When both were read, by both clocks, and the queue.
+    fn with(&self, queue: Option<Read<Queue>>) -> (Timestamp, Option<Timestamp>, Queue) {
         // The older of the two: what was read before a session was over, and then beside the next one, still counts from
         // when it was asked.
         let begun = queue
             .as_ref()
             .map_or(self.begun, |read| read.begun.min(self.begun));
+        let queue = queue.map_or(Queue::NotAsked, |read| read.value);
+        (begun, self.skew.map(|skew| begun + skew), queue)
+    }
+}
+
+impl Listed<Vec<Task>> {
+    fn inventory(self, queue: Option<Read<Queue>>) -> Inventory {
+        let (begun, nas_time, queue) = self.with(queue);
         Inventory {
             begun,
-            nas_time: self.skew.map(|skew| begun + skew),
-            complete: self.list.is_complete(),
-            tasks: self.list.tasks,
-            queue: queue.map_or(Queue::NotAsked, |read| read.value),
+            nas_time,
+            complete: self.complete,
+            tasks: self.rows,
+            queue,
         }
     }
 }
 
-async fn read_tasks(client: &Client) -> Result<Listed, Error> {
+async fn read_tasks<R: Rows>(client: &Client) -> Result<Listed<R>, Error> {
     let query = ListTasks {
         load_result: true,
         load_devices: true,
         load_status: true,
         ..ListTasks::default()
     };
-    let first = client.list_tasks(&query).await?;
+    let mut rows = R::default();
+    let first = client.list_tasks_into(&query, &mut Filling(&mut rows)).await?;
     let begun = first.begun;
     let answered = client.clock().now();
     let skew = first.nas_date.map(|date| date.duration_since(answered));
-    let mut list = first.value;
-    let mut seen: BTreeSet<TaskId> = list.tasks.iter().map(|task| task.id).collect();
+    let mut end = first.value;
+    let mut seen = None;
     for _ in 0..PAGES {
-        if list.is_complete() || list.unreadable_rows > 0 || list.tasks.is_empty() {
+        if end.is_complete() || end.unreadable_rows > 0 || rows.count() == 0 {
             break;
         }
         let page = ListTasks {
-            offset: Some(list.tasks.len() as u64),
+            offset: Some(rows.count() as u64),
             limit: Some(PAGE),
             ..query.clone()
         };
         let next = client.list_tasks(&page).await?.value;
-        let before = list.tasks.len();
-        list.tasks
-            .extend(next.tasks.into_iter().filter(|task| seen.insert(task.id)));
-        if list.tasks.len() == before {
+        let seen = seen.get_or_insert_with(|| rows.ids());
+        for task in next.tasks {
+            if seen.insert(task.id) {
+                rows.add(task);
+            }
+        }
+        let before = std::mem::replace(&mut end.rows, rows.count());
+        if end.rows == before {
             break;
         }
     }
-    Ok(Listed { list, begun, skew })
+    Ok(Listed {
+        complete: end.is_complete(),
+        rows,
+        begun,
+        skew,
+    })
 }
 
 /// A queue that cannot be read is an observation: absence then proves nothing.
@@ -260,17 +343,13 @@ mod tests {
         let at = |second| Timestamp::from_second(1_800_000_000 + second).unwrap();
         let skew = SignedDuration::from_secs(7);
         let inventory = |listed: i64, queued: Option<i64>| {
-            let list = TaskList {
-                tasks: Vec::new(),
-                total: None,
-                unreadable_rows: 0,
-            };
             let listed = Listed {
-                list,
+                rows: Vec::new(),
+                complete: true,
                 begun: at(listed),
                 skew: Some(skew),
             };
-            listed.with(queued.map(|second| Read {
+            listed.inventory(queued.map(|second| Read {
                 value: Queue::Read(Vec::new()),
                 begun: at(second),
                 nas_date: None,
