@@ -142,7 +142,7 @@ impl Metrics {
     /// The encoder's, which registered metrics do not meet.
     pub fn render(
         &self,
-        tasks: &[Arc<BackupTask>],
+        tasks: impl Iterator<Item = BackupTask>,
         servers: &[(BackupServer, ServerSample)],
     ) -> Result<String, prometheus::Error> {
         let mut families = self.registry.gather();

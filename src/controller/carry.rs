@@ -164,7 +164,17 @@ async fn carry_out_one<C: Cluster>(
     let before = object.status.take();
     if before.as_ref() != Some(status) {
         object.status = Some(status.clone());
-        match record(ctx, &object, &decision.act).await {
+        // The connection for the call is opened while the intent is being written. Nothing of the call is on it yet.
+        let opening = async {
+            match (&decision.act, peer) {
+                (Act::Call(intent), Some(peer)) if intent.action != IntentAction::Remove => {
+                    Some(act::arm(peer, intent).await)
+                }
+                (Act::Call(_) | Act::Nothing, _) => None,
+            }
+        };
+        let (recorded, armed) = tokio::join!(record(ctx, &object, &decision.act), opening);
+        match recorded {
             Ok(written) => object = written,
             Err((error, read)) => return not_written(done, task, &error, read),
         }
@@ -182,12 +192,13 @@ async fn carry_out_one<C: Cluster>(
                     }
                 }
                 IntentAction::Backup | IntentAction::Cancel => {
-                    let outcome = match act::arm(peer, intent).await {
-                        Ok(armed) => act::fire(armed, fence, ctx.machine.clock, request).await,
-                        Err(error) => {
+                    let outcome = match armed {
+                        Some(Ok(armed)) => act::fire(armed, fence, ctx.machine.clock, request).await,
+                        Some(Err(error)) => {
                             tracing::warn!(%error, intent = intent.id, "nothing was sent");
                             act::Outcome::not_sent(ctx.now())
                         }
+                        None => act::Outcome::not_sent(ctx.now()),
                     };
                     (outcome, None)
                 }

@@ -23,6 +23,8 @@ use crate::{
 /// First wait after a refused login, and the longest (contract, BackupServer).
 const FIRST_DELAY: SignedDuration = SignedDuration::from_hours(1);
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
+/// A Secret that is edited while a session holds is noticed within this.
+const SECRET_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Longest wait for what only informs.
 const PROBE: Duration = Duration::from_secs(5);
 /// How long a finding stands within one login: a package can be updated under it.
@@ -159,19 +161,20 @@ pub async fn endpoint_of<C: Cluster>(cluster: &C, server: &BackupServer) -> Resu
     endpoint(server, trust)
 }
 
-/// The Secret is read when there is no session, once per `polling.idle`, and while refused once per `polling.active`.
+/// The Secret is read before each login, once an hour while there is a session, and while refused once per
+/// `polling.active`.
 fn secret_is_due(server: &BackupServer, memory: &Memory, now: Timestamp) -> bool {
-    let polling = &server.spec.polling;
     let every = if memory.refusal.is_some() {
-        &polling.active
+        let active = server.spec.polling.active.get();
+        SignedDuration::try_from(active).unwrap_or(SECRET_EVERY)
     } else {
-        &polling.idle
+        SECRET_EVERY
     };
-    let every = SignedDuration::try_from(every.get()).unwrap_or(FIRST_DELAY);
-    memory
-        .problem
-        .as_ref()
-        .is_some_and(|problem| problem.stalled && memory.refusal.is_none())
+    memory.is_session_over
+        || memory
+            .problem
+            .as_ref()
+            .is_some_and(|problem| problem.stalled && memory.refusal.is_none())
         || (memory.connection.is_none() && memory.refusal.is_none())
         || memory
             .secret_read
@@ -252,11 +255,12 @@ async fn log_in(
             stalled: false,
         });
     };
-    if connection.is_identified() {
+    if connection.is_identified() && !memory.is_session_over {
         return Ok(());
     }
     match identify(connection).await {
         Ok(()) => {
+            memory.is_session_over = false;
             memory.refusal = None;
             Ok(())
         }

@@ -148,6 +148,8 @@ pub struct Memory {
     pub seeking: BTreeSet<String>,
     /// How long the last inventory read took.
     pub list_duration: Option<SignedDuration>,
+    /// Whether the session has turned out to be over: the Secret is read before the next login.
+    pub is_session_over: bool,
     /// When the Secret was last read.
     pub secret_read: Option<Timestamp>,
     /// Its resourceVersion then.
@@ -164,8 +166,8 @@ pub struct Memory {
     pub written_server: Option<BackupServer>,
     /// Tasks that a live read showed and the watch does not know yet.
     pub unwatched: HashMap<Uid, Arc<Packed>>,
-    /// When the BackupServer's counts alone may be written again.
-    pub counts_after: Option<Timestamp>,
+    /// Since when nothing but the count of running tasks is to be written of the BackupServer.
+    pub miscounted_since: Option<Timestamp>,
     /// Digest of the UIDs of all its tasks.
     pub members: u64,
 }

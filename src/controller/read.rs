@@ -9,14 +9,7 @@ use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{
-    Context,
-    cluster::Cluster,
-    connect,
-    fleet::{Connection, Memory},
-    packed::Uid,
-    pass::AT_ONCE,
-};
+use super::{Context, cluster::Cluster, connect, fleet::Memory, packed::Uid, pass::AT_ONCE};
 use crate::{
     api::{BackupServer, BackupTask, BackupTaskStatus},
     nas::{self, TaskId},
@@ -80,11 +73,20 @@ pub async fn inventory<C: Cluster>(
     memory: &mut Memory,
     with_queue: bool,
 ) -> bool {
-    let Some(connection) = &mut memory.connection else {
-        return false;
-    };
     let begun = ctx.now();
-    match read_identified(connection, with_queue).await {
+    let mut read = read_identified(memory, with_queue).await;
+    if matches!(&read, Some(Err(error)) if error.is_session_over()) {
+        // The next login is one with the Secret as it is now.
+        memory.is_session_over = true;
+        if let Err(problem) = connect::connect(ctx, server, memory, begun).await {
+            memory.failures = memory.failures.saturating_add(1);
+            memory.problem = Some(problem);
+            return false;
+        }
+        read = read_identified(memory, with_queue).await;
+    }
+    let Some(read) = read else { return false };
+    match read {
         Ok(shelf) => {
             memory.list_duration = Some(ctx.now().duration_since(begun));
             memory.failures = 0;
@@ -105,18 +107,24 @@ pub async fn inventory<C: Cluster>(
 
 /// An inventory of a machine that was asked who it is: again where a login came in between, for another machine may
 /// stand behind the address since. Where it does, what was read may be of both, and is read anew. Network.
-async fn read_identified(connection: &mut Connection, with_queue: bool) -> Result<Shelf, nas::Error> {
-    let shelf = read_shelf(&connection.client, with_queue).await?;
-    if connection.is_identified() {
-        return Ok(shelf);
-    }
+async fn read_identified(memory: &mut Memory, with_queue: bool) -> Option<Result<Shelf, nas::Error>> {
+    let connection = memory.connection.as_mut()?;
+    // A session that is over is told of, not renewed: the Secret may have changed since it was read.
+    let client = connection.client.clone().without_renewal();
+    let shelf = match read_shelf(&client, with_queue).await {
+        Ok(shelf) if connection.is_identified() => return Some(Ok(shelf)),
+        Ok(shelf) => shelf,
+        Err(error) => return Some(Err(error)),
+    };
     let before = connection.serial().map(str::to_owned);
-    connect::identify(connection).await?;
+    if let Err(error) = connect::identify(connection).await {
+        return Some(Err(error));
+    }
     if connection.serial() == before.as_deref() {
-        return Ok(shelf);
+        return Some(Ok(shelf));
     }
     // Were there yet another login in this read, nothing would be sent before the machine is asked once more.
-    read_shelf(&connection.client, with_queue).await
+    Some(read_shelf(&client, with_queue).await)
 }
 
 pub fn serial(memory: &Memory) -> Option<String> {

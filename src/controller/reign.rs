@@ -36,7 +36,7 @@ pub async fn begin<C: Cluster>(
     let (cluster, name) = (&ctx.cluster, server.name_any());
     let (live, tasks) = futures::join!(
         cluster.read_server(&namespace, &name),
-        cluster.list_tasks(&namespace)
+        cluster.list_tasks(&namespace, &name)
     );
     let live = live
         .map_err(|error| error.to_string())?

@@ -87,7 +87,7 @@ impl Cluster for Api {
         self.store.read_task(namespace, name).await
     }
 
-    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, namespace: &str, server: &str) -> Result<Vec<BackupTask>, ReadError> {
         if self.trouble().no_list {
             return Err(ReadError {
                 what: "BackupTasks".to_owned(),
@@ -95,7 +95,7 @@ impl Cluster for Api {
                 is_passing: true,
             });
         }
-        self.store.list_tasks(namespace).await
+        self.store.list_tasks(namespace, server).await
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {

@@ -24,28 +24,32 @@ const HISTORY: u64 = 50;
 /// evidence goes by: absence takes two such reads, half a settling time apart. Jobs move from the queue into the list, never
 /// back, so only a run that passes wholly between an older list and a newer queue is in neither; the second read shows it.
 pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Inventory, Error> {
-    let (listed, queue) = read_both(client, with_queue).await?;
-    Ok(listed.inventory(queue))
+    let mut tasks = Vec::new();
+    let (listed, queue) = read_both(client, &mut tasks, with_queue).await?;
+    Ok(listed.with(tasks, queue))
 }
 
-/// The same, put away row by row as it arrives: neither the answer nor its rows are ever held as a whole.
+/// As [`read_inventory`], put away row by row as the answer arrives.
 pub async fn read_shelf(client: &Client, with_queue: bool) -> Result<Shelf, Error> {
-    let (listed, queue) = read_both::<Stacking>(client, with_queue).await?;
-    let (begun, nas_time, queue) = listed.with(queue);
-    Ok(listed.rows.done((begun, nas_time), listed.complete, queue))
+    let mut rows = Stacking::default();
+    let (listed, queue) = read_both(client, &mut rows, with_queue).await?;
+    let (times, queue) = listed.over(queue);
+    Ok(rows.done(times, listed.complete, queue))
 }
 
 /// As [`read_inventory`], with the queue read when the list is there: for the last look before a `remove`. It shows whatever
 /// runs at its end, however long the list took.
 pub async fn read_inventory_then_queue(client: &Client) -> Result<Inventory, Error> {
-    let listed = read_tasks(client).await?;
-    Ok(listed.inventory(Some(read_queue(client).await)))
+    let mut tasks = Vec::new();
+    let listed = read_tasks(client, &mut tasks).await?;
+    Ok(listed.with(tasks, Some(read_queue(client).await)))
 }
 
-async fn read_both<R: Rows>(
+async fn read_both(
     client: &Client,
+    sink: &mut dyn TaskSink,
     with_queue: bool,
-) -> Result<(Listed<R>, Option<Read<Queue>>), Error> {
+) -> Result<(Listed, Option<Read<Queue>>), Error> {
     let queue = async {
         if with_queue {
             Some(read_queue(client).await)
@@ -54,131 +58,105 @@ async fn read_both<R: Rows>(
         }
     };
     // Both to their ends: a login that nobody waits for any more could be refused without anybody knowing.
-    let (listed, queue) = tokio::join!(read_tasks(client), queue);
+    let (listed, queue) = tokio::join!(read_tasks(client, sink), queue);
     Ok((listed?, queue))
 }
 
-/// What the rows of a list are put into.
-trait Rows: Default + Send {
-    fn add(&mut self, task: Task);
-    fn count(&self) -> usize;
-    fn ids(&self) -> BTreeSet<TaskId>;
-}
-
-impl Rows for Vec<Task> {
-    fn add(&mut self, task: Task) {
-        self.push(task);
-    }
-
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn ids(&self) -> BTreeSet<TaskId> {
-        self.iter().map(|task| task.id).collect()
-    }
-}
-
-impl Rows for Stacking {
-    fn add(&mut self, task: Task) {
-        self.push(&task);
-    }
-
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn ids(&self) -> BTreeSet<TaskId> {
-        Stacking::ids(self)
-    }
-}
-
-/// Puts rows where they belong as they arrive.
-struct Filling<'a, R>(&'a mut R);
-
-impl<R: Rows> TaskSink for Filling<'_, R> {
-    fn begin(&mut self) {
-        *self.0 = R::default();
-    }
-
-    fn take(&mut self, task: Task) {
-        self.0.add(task);
-    }
-}
-
-/// All tasks, and when they were read.
-struct Listed<R> {
-    rows: R,
+/// How the tasks were read.
+struct Listed {
     complete: bool,
     begun: Timestamp,
     /// The NAS's clock minus ours as it answered: a list that took a minute is no skew.
     skew: Option<SignedDuration>,
 }
 
-impl<R> Listed<R> {
-    /// When both were read, by both clocks, and the queue.
-    fn with(&self, queue: Option<Read<Queue>>) -> (Timestamp, Option<Timestamp>, Queue) {
+impl Listed {
+    /// When list and queue were read, on both clocks, and what the queue shows.
+    fn over(&self, queue: Option<Read<Queue>>) -> ((Timestamp, Option<Timestamp>), Queue) {
         // The older of the two: what was read before a session was over, and then beside the next one, still counts from
         // when it was asked.
         let begun = queue
             .as_ref()
             .map_or(self.begun, |read| read.begun.min(self.begun));
         let queue = queue.map_or(Queue::NotAsked, |read| read.value);
-        (begun, self.skew.map(|skew| begun + skew), queue)
+        ((begun, self.skew.map(|skew| begun + skew)), queue)
     }
-}
 
-impl Listed<Vec<Task>> {
-    fn inventory(self, queue: Option<Read<Queue>>) -> Inventory {
-        let (begun, nas_time, queue) = self.with(queue);
+    fn with(&self, tasks: Vec<Task>, queue: Option<Read<Queue>>) -> Inventory {
+        let ((begun, nas_time), queue) = self.over(queue);
         Inventory {
             begun,
             nas_time,
             complete: self.complete,
-            tasks: self.rows,
+            tasks,
             queue,
         }
     }
 }
 
-async fn read_tasks<R: Rows>(client: &Client) -> Result<Listed<R>, Error> {
+/// The pages of a list as one: what a further page repeats is left out.
+struct Pages<'a> {
+    sink: &'a mut dyn TaskSink,
+    is_first: bool,
+    seen: BTreeSet<TaskId>,
+    rows: usize,
+}
+
+impl TaskSink for Pages<'_> {
+    fn begin(&mut self) {
+        if self.is_first {
+            self.sink.begin();
+            self.seen.clear();
+            self.rows = 0;
+        }
+    }
+
+    fn take(&mut self, task: Task) {
+        if self.seen.insert(task.id) || self.is_first {
+            self.rows += 1;
+            self.sink.take(task);
+        }
+    }
+}
+
+async fn read_tasks(client: &Client, sink: &mut dyn TaskSink) -> Result<Listed, Error> {
     let query = ListTasks {
         load_result: true,
         load_devices: true,
         load_status: true,
         ..ListTasks::default()
     };
-    let mut rows = R::default();
-    let first = client.list_tasks_into(&query, &mut Filling(&mut rows)).await?;
+    let mut pages = Pages {
+        sink,
+        is_first: true,
+        seen: BTreeSet::new(),
+        rows: 0,
+    };
+    let first = client.list_tasks_into(&query, &mut pages).await?;
+    pages.is_first = false;
     let begun = first.begun;
     let answered = client.clock().now();
     let skew = first.nas_date.map(|date| date.duration_since(answered));
-    let mut end = first.value;
-    let mut seen = None;
+    let end = first.value;
+    let is_complete =
+        |rows: usize| end.unreadable_rows == 0 && end.total.is_none_or(|total| rows as u64 >= total);
     for _ in 0..PAGES {
-        if end.is_complete() || end.unreadable_rows > 0 || rows.count() == 0 {
+        if is_complete(pages.rows) || end.unreadable_rows > 0 || pages.rows == 0 {
             break;
         }
         let page = ListTasks {
-            offset: Some(rows.count() as u64),
+            offset: Some(pages.rows as u64),
             limit: Some(PAGE),
             ..query.clone()
         };
-        let next = client.list_tasks(&page).await?.value;
-        let seen = seen.get_or_insert_with(|| rows.ids());
-        for task in next.tasks {
-            if seen.insert(task.id) {
-                rows.add(task);
-            }
-        }
-        let before = std::mem::replace(&mut end.rows, rows.count());
-        if end.rows == before {
+        let before = pages.rows;
+        client.list_tasks_into(&page, &mut pages).await?;
+        if pages.rows == before {
             break;
         }
     }
     Ok(Listed {
-        complete: end.is_complete(),
-        rows,
+        complete: is_complete(pages.rows),
         begun,
         skew,
     })
@@ -372,16 +350,18 @@ mod tests {
         let skew = SignedDuration::from_secs(7);
         let inventory = |listed: i64, queued: Option<i64>| {
             let listed = Listed {
-                rows: Vec::new(),
                 complete: true,
                 begun: at(listed),
                 skew: Some(skew),
             };
-            listed.inventory(queued.map(|second| Read {
-                value: Queue::Read(Vec::new()),
-                begun: at(second),
-                nas_date: None,
-            }))
+            listed.with(
+                Vec::new(),
+                queued.map(|second| Read {
+                    value: Queue::Read(Vec::new()),
+                    begun: at(second),
+                    nas_date: None,
+                }),
+            )
         };
         for (listed, queued, begun) in [(5, Some(1), 1), (1, Some(5), 1), (5, None, 5)] {
             let read = inventory(listed, queued);

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{Doing, Inventory, Queue, doing};
 use crate::{
     api::BackupTask,
-    nas::{Activity, Task, TaskId},
+    nas::{Activity, Task, TaskId, TaskSink},
 };
 
 /// Rows that are compressed together: they resemble each other, and one that is wanted costs that many.
@@ -110,12 +110,6 @@ impl Stacking {
         self.marks.is_empty()
     }
 
-    /// The numbers of the rows.
-    #[must_use]
-    pub fn ids(&self) -> BTreeSet<TaskId> {
-        self.marks.iter().map(|mark| mark.id).collect()
-    }
-
     /// Puts a row behind the others.
     pub fn push(&mut self, task: &Task) {
         let begins = self.open.len();
@@ -191,6 +185,16 @@ impl Stacking {
         }
         shelf.running = running.len();
         shelf
+    }
+}
+
+impl TaskSink for Stacking {
+    fn begin(&mut self) {
+        *self = Self::default();
+    }
+
+    fn take(&mut self, task: Task) {
+        self.push(&task);
     }
 }
 
