@@ -469,12 +469,11 @@ impl Client {
                 _ => Ok(()),
             }
         };
-        let head = match &self.carrier {
-            Some(carrier) => transport::carry(carrier, path, body, token, call, after, &mut take).await,
-            None => {
-                let url = self.url(path);
-                transport::post(&self.shared.pool, url, body, token, call, after, &mut take).await
-            }
+        let head = if let Some(carrier) = &self.carrier {
+            transport::carry(carrier, path, body, token, call, after, &mut take).await
+        } else {
+            let url = self.url(path);
+            transport::post(&self.shared.pool, url, body, token, call, after, &mut take).await
         };
         if let Some(tap) = &self.tap {
             request.show(tap, begun, started.elapsed(), (head.as_ref().ok(), &shown));

@@ -31,23 +31,28 @@ pub(super) fn config(trust: &Trust) -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| setup(format!("TLS versions: {error}")))?;
-    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+    let mut config = match verifier(trust)? {
+        Some(verifier) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth(),
+        None => builder
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth(),
+    };
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    Ok(config)
+}
+
+/// Who judges certificates, where there are any.
+fn verifier(trust: &Trust) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
+    Ok(Some(match trust {
         Trust::SystemRoots => system()?,
         Trust::Authority(pem) => authority_of(pem)?,
         Trust::Fingerprint(digest) => Arc::new(LeafVerifier::new(provider(), Some(*digest))),
         Trust::Unverified => Arc::new(LeafVerifier::new(provider(), None)),
-        Trust::Plaintext => {
-            return Ok(builder
-                .with_root_certificates(RootCertStore::empty())
-                .with_no_client_auth());
-        }
-    };
-    let mut config = builder
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    config.resumption = Resumption::in_memory_sessions(SESSIONS);
-    Ok(config)
+        Trust::Plaintext => return Ok(None),
+    }))
 }
 
 fn provider() -> &'static Arc<CryptoProvider> {

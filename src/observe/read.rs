@@ -273,9 +273,13 @@ mod tests {
 
     /// A client that is logged in at a NAS with faults.
     async fn client(faults: Vec<Fault>) -> Client {
+        client_at(Scenario::seed(), faults).await
+    }
+
+    async fn client_at(scenario: Scenario, faults: Vec<Fault>) -> Client {
         let begin = Timestamp::from_second(1_800_000_000).unwrap();
         let clock = Clock::starting_at(begin);
-        let nas = DirectNas::new(Nas::new(Scenario::seed(), 1.0, begin).unwrap(), clock);
+        let nas = DirectNas::new(Nas::new(scenario, 1.0, begin).unwrap(), clock);
         let endpoint = Endpoint {
             url: "http://nas".parse().unwrap(),
             trust: Trust::Plaintext,
@@ -314,6 +318,30 @@ mod tests {
         let read = read_inventory_then_queue(&client).await.unwrap();
         assert_eq!(started.elapsed(), 8 * SECOND);
         assert!(matches!(read.queue, Queue::Read(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shelf_holds_what_the_inventory_does_page_by_page() {
+        let scenario = serde_json::json!({ "generateTasks": 7 });
+        let scenario: Scenario = serde_json::from_value(scenario).unwrap();
+        for page in [7, 3, 0] {
+            let short = FaultKind::ShortPage { rows: page };
+            let short = Fault::new(short).on("SYNO.ActiveBackup.Task", "list");
+            // The first page of each of the two reads is short; the further ones are not.
+            let again = Fault {
+                after: if page == 3 { 1 } else { 0 },
+                ..short.clone()
+            };
+            let client = client_at(scenario.clone(), vec![short, again]).await;
+            let whole = read_inventory(&client, true).await.unwrap();
+            let shelf = read_shelf(&client, true).await.unwrap();
+            let mut wanted = crate::observe::Wanted::default();
+            whole.tasks.iter().for_each(|task| wanted.id(task.id));
+            assert_eq!(shelf.open(&wanted).tasks, whole.tasks, "{page}");
+            assert_eq!((shelf.len(), shelf.complete), (whole.tasks.len(), whole.complete));
+            assert_eq!(whole.complete, page > 0, "no row at all is asked for once");
+            assert_eq!(whole.tasks.len(), if page == 0 { 0 } else { 7 });
+        }
     }
 
     #[test]

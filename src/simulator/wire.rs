@@ -199,7 +199,10 @@ fn cut(body: &Value) -> Response<Body> {
 /// How an answer begins that never ends, and what it repeats: the rows of a list, or blanks. Both are ASCII.
 pub(super) fn endless(body: &Value) -> (String, String) {
     let rows = body["data"]["tasks"].as_array().filter(|rows| !rows.is_empty());
-    let text = rows.map(|rows| rows.iter().map(|row| format!("{row},")).collect::<String>());
+    let text = rows.map(|rows| {
+        let parts = rows.iter().flat_map(|row| [row.to_string(), ",".to_owned()]);
+        parts.collect::<String>()
+    });
     match text.filter(|text| text.is_ascii()) {
         Some(text) => ("{\"success\":true,\"data\":{\"tasks\":[".to_owned(), text),
         None => (String::new(), " ".to_owned()),

@@ -54,3 +54,47 @@ async fn a_connection_that_nobody_fires_is_closed_without_a_request() {
     assert_eq!(hits.len(), before + 1);
     assert!(hits.iter().all(|hit| !hit.call.contains("remove")));
 }
+
+#[tokio::test]
+async fn a_tls_connection_closed_while_an_intent_was_written_sends_nothing() {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint {
+        url: format!("https://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap(),
+        trust: Trust::Unverified,
+        request_timeout: 5 * SECOND,
+        list_timeout: 5 * SECOND,
+    };
+    let client = Client::new(endpoint, credentials()).unwrap();
+    for is_announced in [true, false] {
+        let session = Arc::new(session::Session::new(SecretString::from("s"), None, false));
+        let open = armed::open(client.clone(), session, Mutation::Backup(TaskId(5)).request());
+        let accept = async {
+            let (tcp, _) = listener.accept().await.unwrap();
+            acceptor.accept(tcp).await.unwrap()
+        };
+        let (armed, mut tls) = tokio::join!(open, accept);
+        if is_announced {
+            tokio::io::AsyncWriteExt::shutdown(&mut tls).await.unwrap();
+        }
+        drop(tls);
+        // The runtime looks at its sockets when it has nothing else to do.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(
+            armed.unwrap().send(5 * SECOND).await,
+            Answer::NotSent,
+            "{is_announced}"
+        );
+    }
+}

@@ -25,9 +25,12 @@ fn long_list(rows: usize) -> String {
 async fn a_long_list_arrives_row_by_row_compressed_or_not() {
     for is_zipped in [false, true] {
         let server = Server::start(move |call, _| {
-            let react = |body: String| match is_zipped {
-                true => zipped(body.as_bytes()),
-                false => Reaction::Json(body),
+            let react = |body: String| {
+                if is_zipped {
+                    zipped(body.as_bytes())
+                } else {
+                    Reaction::Json(body)
+                }
             };
             (call == LIST).then(|| react(long_list(2000)))
         })
@@ -47,7 +50,12 @@ async fn an_answer_above_its_limit_ends_its_connection_and_is_told() {
         _ => None,
     })
     .await;
-    let client = server.client();
+    let endpoint = Endpoint {
+        request_timeout: 60 * SECOND,
+        list_timeout: 60 * SECOND,
+        ..server.endpoint(Trust::Plaintext)
+    };
+    let client = Client::new(endpoint, credentials()).unwrap();
     for (error, message) in [
         (
             list(&client).await.unwrap_err(),

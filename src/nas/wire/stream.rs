@@ -121,7 +121,9 @@ impl<'a> TaskStream<'a> {
         } = listed(tasks, &total, "no list of tasks")?;
         // Data that is a text is in the remainder as a whole.
         let rows = self.rows + values.len();
-        values.into_iter().for_each(|task| self.sink.take(task));
+        for task in values {
+            self.sink.take(task);
+        }
         // Each row that was cut out stands there as a number.
         let cut = self.rows + self.unreadable;
         Ok(TaskListEnd {
@@ -228,12 +230,8 @@ impl Cutter {
         }
         let byte = piece[0];
         match byte {
-            b' ' | b'\t' | b'\r' | b'\n' => {
-                // One is as good as many.
-                if self.rest.last().is_some_and(|last| is_space(*last)) {
-                    return 1;
-                }
-            }
+            // One is as good as many.
+            byte if is_space(byte) && self.rest.last().is_some_and(|last| is_space(*last)) => return 1,
             b'"' => {
                 self.text = Text::Inside;
                 self.text_begin = self.rest.len();
