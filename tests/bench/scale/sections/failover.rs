@@ -50,9 +50,7 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
                     .note("no call twice"),
             );
         }
-        for replica in replicas {
-            replica.stop().await;
-        }
+        drop(replicas);
         ground.clear().await;
     }
 }

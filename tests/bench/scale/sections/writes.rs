@@ -1,7 +1,10 @@
 //! What one run, one removal and one deletion write, counted: from the API server's audit log, and from every version
 //! of every status, which says what each write was for.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -11,7 +14,7 @@ use crate::{
     burst,
     ground::{Ground, Plan},
     objects::{WRITERS, for_each},
-    report::{Figure, Limit, Report},
+    report::{Figure, Limit, Report, short},
     settings::Settings,
     stats::number,
     witness::{Version, Witness},
@@ -83,7 +86,7 @@ fn runs_report(
     floor: f64,
 ) {
     let runs = number(settings.runs);
-    let kinds = kinds(versions);
+    let (kinds, others) = kinds(versions);
     let of = |kind: &str| kinds.get(kind).copied().unwrap_or_default();
     let figure = |what: &str, value: f64| {
         Figure::new(
@@ -100,7 +103,11 @@ fn runs_report(
             .limit(Limit::AtMost(3.0)),
     );
     for kind in ["intent", "running", "outcome", "other", "progress"] {
-        report.add(figure(&format!("of them {kind}"), of(kind)));
+        let mut figure = figure(&format!("of them {kind}"), of(kind));
+        if kind == "other" {
+            figure = figure.note(format!("{others:?}"));
+        }
+        report.add(figure);
     }
     // Beside what the versions showed: a write that no version showed is one too.
     let patched = count(entries, "patch", "backuptasks/status");
@@ -114,7 +121,7 @@ fn runs_report(
         .iter()
         .filter(|entry| matches!(entry.verb.as_str(), "get" | "list") && !entry.is_lease());
     let reads: Vec<&Entry> = reads.collect();
-    let resources: std::collections::BTreeSet<_> = reads.iter().map(|entry| &entry.resource).collect();
+    let resources: BTreeSet<_> = reads.iter().map(|entry| &entry.resource).collect();
     report.add(
         figure("reads", number(reads.len()))
             .limit(Limit::Exactly(0.0))
@@ -129,41 +136,61 @@ fn runs_report(
     ));
 }
 
-/// What each write was for, by the difference between one version of a status and the next.
-fn kinds(versions: &[Version]) -> BTreeMap<&'static str, f64> {
+/// What each write was for, by the difference between one version of a status and the next; and for those that are
+/// none of the expected, which fields they changed.
+fn kinds(versions: &[Version]) -> (BTreeMap<&'static str, f64>, BTreeMap<String, usize>) {
     let mut last: BTreeMap<&str, &Version> = BTreeMap::new();
-    let mut kinds = BTreeMap::new();
+    let (mut kinds, mut others) = (BTreeMap::new(), BTreeMap::new());
     for version in versions {
-        if let Some(before) = last.insert(&version.name, version)
-            && before.status != version.status
-        {
-            *kinds.entry(kind(&before.status, &version.status)).or_default() += 1.0;
+        let Some(before) = last.insert(&version.name, version) else {
+            continue;
+        };
+        if before.status == version.status {
+            continue;
+        }
+        let kind = kind(&before.status, &version.status);
+        *kinds.entry(kind).or_default() += 1.0;
+        if kind == "other" {
+            *others
+                .entry(changed(&before.status, &version.status))
+                .or_default() += 1;
         }
     }
-    kinds
+    (kinds, others)
 }
 
 fn kind(before: &Value, after: &Value) -> &'static str {
-    let without_progress = |status: &Value| {
-        let mut status = status.clone();
-        if let Some(run) = status["run"].as_object_mut() {
-            run.remove("progress");
-        }
-        status
-    };
-    if before["intent"].is_null() && !after["intent"].is_null() {
+    let finished = |status: &Value| status["receipts"]["request"]["finishedAt"].clone();
+    if !after["intent"].is_null() && before["intent"] != after["intent"] {
         "intent"
-    } else if before["receipts"]["request"]["finishedAt"] != after["receipts"]["request"]["finishedAt"]
-        && !after["receipts"]["request"]["finishedAt"].is_null()
-    {
+    } else if !finished(after).is_null() && finished(before) != finished(after) {
         "outcome"
-    } else if before["run"]["resultId"].is_null() && !after["run"].is_null() && after["intent"].is_null() {
+    } else if !before["intent"].is_null() && after["intent"].is_null() {
         "running"
     } else if without_progress(before) == without_progress(after) {
         "progress"
     } else {
         "other"
     }
+}
+
+fn without_progress(status: &Value) -> Value {
+    let mut status = status.clone();
+    if let Some(run) = status["run"].as_object_mut() {
+        run.remove("progress");
+    }
+    status
+}
+
+/// The fields at the top that differ.
+fn changed(before: &Value, after: &Value) -> String {
+    let keys = |status: &Value| {
+        let fields = status.as_object().into_iter().flatten();
+        fields.map(|(key, _)| key.clone()).collect::<BTreeSet<_>>()
+    };
+    let all = keys(before).union(&keys(after)).cloned().collect::<Vec<_>>();
+    let differ = all.into_iter().filter(|key| before[key] != after[key]);
+    differ.collect::<Vec<_>>().join("+")
 }
 
 async fn removals(settings: &Settings, report: &mut Report) {
@@ -213,7 +240,7 @@ async fn removals(settings: &Settings, report: &mut Report) {
     report.add(
         figure("remove: reads", gets)
             .limit(Limit::AtMost(2.0))
-            .note(format!("{} of them Secrets", secrets / removals)),
+            .note(format!("{} of them Secrets", short(secrets / removals))),
     );
     let breaker = count(&entries, "patch", "backupservers/status");
     report.add(figure("remove: breaker and server status writes", breaker));
