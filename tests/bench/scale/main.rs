@@ -4,7 +4,8 @@
 //! NAS's ledger and list of requests; where a clock is used, the arms take turns and the ratio is judged.
 //!
 //! `SCALE_OPERATOR` names the binary to measure (that of this build otherwise), `SCALE_ONLY` the sections, separated by
-//! commas; `SCALE_JSON` and `SCALE_PLOT` say where to write. All sizes are in `settings`.
+//! commas; `SCALE_JSON` and `SCALE_PLOT` say where to write, and `SCALE_DOCS=docs/scaling.md` puts the table into the
+//! documentation. All sizes are in `settings`.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -17,6 +18,7 @@ mod burst;
 mod floor;
 mod gone;
 mod ground;
+mod markdown;
 mod nas;
 mod objects;
 mod plot;
@@ -79,6 +81,7 @@ async fn measure(settings: &Settings) -> bool {
         // A later section may take the process down; what was measured stays.
         report.write();
     }
+    report.document();
     println!("\n{}\n{} s", report.table(), begun.elapsed().as_secs());
     complete
 }

@@ -6,7 +6,7 @@ use std::{fmt::Write, fs};
 use serde_json::{Value, json};
 
 use crate::{
-    plot,
+    markdown, plot,
     settings::Settings,
     stats::{least, median, most},
 };
@@ -211,6 +211,33 @@ impl Report {
         if !self.points.is_empty() {
             fs::write(&self.settings.plot, plot::svg(&self.points)).unwrap();
         }
+    }
+
+    /// Puts the figures into the page of the documentation that was named, if one was.
+    pub fn document(&self) {
+        let Some(page) = &self.settings.docs else {
+            return;
+        };
+        let mut text = String::from(
+            "\n| Figure | Operator | Beside it | Ratio | Limit | Kept |\n|---|---|---|---|---|---|\n",
+        );
+        for figure in &self.figures {
+            let (mut beside, mut ratio) = (String::new(), String::new());
+            if !figure.floor.is_empty() {
+                beside = format!("{}: {}", figure.beside, spread(&figure.floor));
+                ratio = spread(&figure.ratios());
+            }
+            let kept = figure.keeps().map_or("", |kept| if kept { "yes" } else { "no" });
+            let _ = writeln!(
+                text,
+                "| {}, {} | {} | {beside} | {ratio} | {} | {kept} |",
+                markdown::cell(&figure.name),
+                figure.unit,
+                spread(&figure.operator),
+                figure.limit_text(),
+            );
+        }
+        markdown::replace(page, &(text + "\n"));
     }
 
     pub fn table(&self) -> String {

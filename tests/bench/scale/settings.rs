@@ -46,6 +46,8 @@ pub struct Settings {
     /// Where the figures go.
     pub json: PathBuf,
     pub plot: PathBuf,
+    /// The page of the documentation whose table is replaced.
+    pub docs: Option<PathBuf>,
 }
 
 impl Settings {
@@ -90,6 +92,7 @@ impl Settings {
             failovers: size("SCALE_FAILOVERS", 5),
             json: path("SCALE_JSON").unwrap_or_else(|| target.join("scale.json")),
             plot: path("SCALE_PLOT").unwrap_or_else(|| target.join("scale.svg")),
+            docs: path("SCALE_DOCS"),
         }
     }
 

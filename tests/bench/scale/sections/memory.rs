@@ -8,21 +8,35 @@ use serde_json::{Value, json};
 use crate::{
     arm::{self, ARMS, Arm, Memory, Running},
     gone::Gone,
-    ground::{Ground, Plan},
+    ground::{Ground, Plan, server_name},
     objects::{WRITERS, for_each},
     report::{Figure, Limit, Report},
     settings::Settings,
     stats::{median, number},
 };
 
-/// Looks at a process, one a second: longer than two polls of the NAS below.
-const LOOKS: usize = 25;
+/// How often the NAS is read.
+const POLL: &str = "10s";
+const POLL_SECONDS: f64 = 10.0;
+/// Looks at a process, one a second: as long as three polls.
+const LOOKS: usize = 30;
 const ENTRIES: usize = 10;
+
+/// A process that has settled.
+#[derive(Clone, Copy, Debug)]
+struct Steady {
+    memory: Memory,
+    /// The most that was resident until it had settled, and while the NAS was polled afterwards, KiB.
+    start_peak: f64,
+    poll_peak: f64,
+    /// Milliseconds of processor for one poll of the NAS.
+    poll_cost: f64,
+}
 
 pub async fn measure(settings: &Settings, report: &mut Report) {
     let most = settings.tasks;
-    let mut empty: [Vec<Memory>; 2] = Default::default();
-    let plan = |tasks| Plan::new(1, tasks, 0.1).polling("10s", "10s");
+    let mut empty: [Vec<Steady>; 2] = Default::default();
+    let plan = |tasks| Plan::new(1, tasks, 0.1).polling(POLL, POLL);
     let ground = Ground::settled("memory", &plan(0), settings).await;
     for (place, arm) in ARMS.into_iter().enumerate() {
         for _ in 0..settings.pairs {
@@ -30,7 +44,7 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
         }
     }
     ground.clear().await;
-    figures(report, "0 tasks", &empty)
+    figures("0 tasks", &empty)
         .into_iter()
         .for_each(|figure| report.add(figure));
     report.add(
@@ -38,12 +52,12 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
             .floor(mib(&empty[1]))
             .limit(Limit::AtMost(10.0)),
     );
-    let resident = |memory: &[Memory]| median(&memory.iter().map(|it| it.resident).collect::<Vec<_>>());
+    let resident = |all: &[Steady]| median(&all.iter().map(|it| it.memory.resident).collect::<Vec<_>>());
     report.point("operator, resident MiB", 0.0, resident(&empty[0]) / 1024.0);
     report.point("floor, resident MiB", 0.0, resident(&empty[1]) / 1024.0);
     for tasks in [most / 10, most] {
         let ground = Ground::settled("memory", &plan(tasks), settings).await;
-        let mut full: [Vec<Memory>; 2] = Default::default();
+        let mut full: [Vec<Steady>; 2] = Default::default();
         for (place, arm) in ARMS.into_iter().enumerate() {
             // A large one takes its time and varies little.
             for _ in 0..settings.pairs.min(3) {
@@ -51,12 +65,14 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
             }
         }
         let label = format!("{tasks} tasks");
-        figures(report, &label, &full)
+        figures(&label, &full)
             .into_iter()
             .for_each(|figure| report.add(figure));
         let per_task = |place: usize| {
             let base = resident(&empty[place]);
-            let growth = full[place].iter().map(|it| (it.resident - base) / number(tasks));
+            let growth = full[place]
+                .iter()
+                .map(|it| (it.memory.resident - base) / number(tasks));
             growth.collect::<Vec<f64>>()
         };
         let mut figure =
@@ -79,33 +95,50 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
     }
 }
 
-fn mib(memory: &[Memory]) -> Vec<f64> {
-    memory.iter().map(|it| it.resident / 1024.0).collect()
+fn mib(all: &[Steady]) -> Vec<f64> {
+    all.iter().map(|it| it.memory.resident / 1024.0).collect()
 }
 
-fn figures(_: &Report, label: &str, memory: &[Vec<Memory>; 2]) -> Vec<Figure> {
-    let of = |name: &str, what: fn(&Memory) -> f64| {
-        let [operator, floor] = memory
+fn figures(label: &str, all: &[Vec<Steady>; 2]) -> Vec<Figure> {
+    let of = |name: &str, what: fn(&Steady) -> f64| {
+        let [operator, floor] = all
             .each_ref()
             .map(|all| all.iter().map(|it| what(it) / 1024.0).collect());
         Figure::new("memory", &format!("{name}, {label}"), "MiB", operator).floor(floor)
     };
+    let poll = all[0].iter().map(|it| it.poll_cost).collect();
     vec![
-        of("resident", |memory| memory.resident),
-        of("of it anonymous", |memory| memory.anonymous),
-        of("of it files", |memory| memory.file),
-        of("peak since the start", |memory| memory.peak),
+        of("resident", |it| it.memory.resident),
+        of("of it anonymous", |it| it.memory.anonymous),
+        of("of it files", |it| it.memory.file),
+        of("peak at the start", |it| it.start_peak),
+        of("peak while the NAS is polled", |it| it.poll_peak),
+        Figure::new(
+            "memory",
+            &format!("CPU of a poll of the NAS, {label}"),
+            "ms",
+            poll,
+        ),
     ]
 }
 
 /// A fresh process, when it has settled.
-async fn steady(arm: Arm, settings: &Settings, ground: &Ground) -> Memory {
+async fn steady(arm: Arm, settings: &Settings, ground: &Ground) -> Steady {
     let mut running = arm.start(settings, ground);
     running.wait_ready().await;
     ground.wait_quiet().await;
+    let start_peak = running.memory().peak;
+    running.reset_peak();
+    let before = running.cpu();
     let memory = watch(&running).await;
+    let steady = Steady {
+        memory,
+        start_peak,
+        poll_peak: memory.peak,
+        poll_cost: (running.cpu() - before) / number(LOOKS) * POLL_SECONDS,
+    };
     running.stop().await;
-    memory
+    steady
 }
 
 /// The median of some looks; the peak as it is at the end.
@@ -126,6 +159,13 @@ async fn watch(running: &Running) -> Memory {
 
 /// Everything listed again, by a proxy that says "410 Gone".
 async fn relist(settings: &Settings, ground: &Ground, report: &mut Report) {
+    // No poll of the NAS in between: its peak is another figure.
+    let polling = |every: &str| json!({ "spec": { "polling": { "idle": every } } });
+    let server = server_name(0);
+    ground
+        .objects
+        .patch("backupservers", &server, "", &polling("1h"))
+        .await;
     let gone = Gone::start(ground.namespace.cluster().url()).await;
     let mut running = arm::operator_as(settings, ground, &[], &gone.kubeconfig(ground));
     running.wait_ready().await;
@@ -145,6 +185,10 @@ async fn relist(settings: &Settings, ground: &Ground, report: &mut Report) {
             .limit(Limit::RatioAtMost(1.3)),
     );
     running.stop().await;
+    ground
+        .objects
+        .patch("backupservers", &server, "", &polling(POLL))
+        .await;
 }
 
 /// Ten entries of history in each status, written while nobody looks.
@@ -157,8 +201,8 @@ async fn history(settings: &Settings, ground: &Ground, report: &mut Report, with
         }
     })
     .await;
-    let memory = steady(Arm::Operator, settings, ground).await;
-    let added = (memory.resident - without) / number(settings.tasks);
+    let steady = steady(Arm::Operator, settings, ground).await;
+    let added = (steady.memory.resident - without) / number(settings.tasks);
     report.add(Figure::new(
         "memory",
         "ten entries of history add, per task",
