@@ -12,13 +12,16 @@ use jiff::Timestamp;
 use crate::{
     floor,
     ground::Ground,
-    harness::{PATIENCE, eventually_within, process::Process, rights::RELEASE},
+    harness::{eventually_within, process::Process, rights::RELEASE},
     nas::ROLE,
     settings::Settings,
 };
 
 /// Telling the processes apart.
 static STARTED: AtomicUsize = AtomicUsize::new(0);
+
+/// A pass under way is finished first, and with thousands of statuses to write that takes a while.
+const END_WITHIN: Duration = Duration::from_mins(5);
 
 /// The two arms of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +166,7 @@ impl Running {
     /// SIGTERM, and the wait for an orderly end.
     pub async fn stop(mut self) {
         self.process.signal("TERM");
-        self.process.ended_within(PATIENCE).await;
+        self.process.ended_within(END_WITHIN).await;
     }
 
     pub fn signal(&mut self, name: &str) {
@@ -171,7 +174,7 @@ impl Running {
     }
 
     pub async fn ended(&mut self) {
-        self.process.ended_within(PATIENCE).await;
+        self.process.ended_within(END_WITHIN).await;
     }
 
     /// Time on a processor so far, milliseconds.

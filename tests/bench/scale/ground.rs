@@ -22,8 +22,10 @@ use crate::{
 
 /// How long ten thousand statuses may take on a busy machine.
 const SETTLED_WITHIN: Duration = Duration::from_mins(15);
-/// Nothing written for so long is quiet: longer than the bench's polls of the NAS while something runs.
-pub const QUIET: Duration = Duration::from_millis(2500);
+/// Nothing written for so long is quiet: longer than the bench's polls of the NAS while something runs, and longer with
+/// many tasks, whose list takes its time to read.
+const QUIET: Duration = Duration::from_millis(2500);
+const QUIET_PER_TASK: Duration = Duration::from_micros(500);
 
 /// What a ground is made of.
 #[derive(Clone, Debug)]
@@ -164,7 +166,8 @@ impl Ground {
         audit.skip();
         let (begun, mut last) = (Instant::now(), Instant::now());
         let mut before = 0;
-        while last.elapsed() < QUIET {
+        let quiet = QUIET + QUIET_PER_TASK * u32::try_from(self.names().count()).unwrap();
+        while last.elapsed() < quiet {
             assert!(begun.elapsed() < SETTLED_WITHIN, "the writes do not end");
             tokio::time::sleep(Duration::from_millis(100)).await;
             let writes = audit.count(|entry| {
