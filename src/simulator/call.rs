@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// One request, reduced to what the NAS looks at.
@@ -23,6 +24,8 @@ pub struct ApiCall {
     pub token: Option<String>,
     /// Address of the caller, for the record only.
     pub remote: String,
+    /// When the whole of it had come in, for the record only; the time at which it is dealt with where nobody says.
+    pub arrived: Option<Timestamp>,
     /// Script below `/webapi/` that was asked; `entry.cgi` serves every API, the others one each.
     pub script: Script,
 }
