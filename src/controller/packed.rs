@@ -215,3 +215,130 @@ impl Ord for ByName {
         self.0.name.cmp(&other.0.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Every recorded state of a task, as the API server holds it.
+    fn states() -> Vec<BackupTask> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gitops/states");
+        let files = std::fs::read_dir(folder).unwrap();
+        let texts = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let states = texts.map(|text| serde_json::from_slice::<Value>(&text).unwrap());
+        states
+            .filter(|state| state["kind"] == "BackupTask")
+            .map(|state| serde_json::from_value(state).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn what_is_put_away_comes_out_as_it_was() {
+        let states = states();
+        assert!(states.len() > 30, "{}", states.len());
+        for mut task in states {
+            task.metadata.annotations = None;
+            let opened = Packed::alone(&task).open();
+            assert_eq!(opened.spec, task.spec);
+            assert_eq!(opened.status, task.status);
+            assert_eq!(opened.metadata, slim(&task.metadata));
+            assert_eq!(opened.metadata.finalizers, task.metadata.finalizers);
+        }
+    }
+
+    /// `UPDATE_WORDS=1` writes the words anew, which changes nothing but sizes. The commonest come last, which is nearest.
+    #[test]
+    fn the_words_are_those_of_recorded_states() {
+        let names = ["fresh-failed", "suspended-after-failed", "last-backup-good", "fresh-good", "reconciled-idle"];
+        let states = states();
+        let words = names.iter().map(|name| {
+            let is_it = |task: &&BackupTask| task.metadata.name.as_deref() == Some(name);
+            let mut task = states.iter().find(is_it).unwrap().clone();
+            task.metadata = slim(&task.metadata);
+            serde_json::to_string(&task).unwrap()
+        });
+        let words: String = words.collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/packed.json");
+        if std::env::var_os("UPDATE_WORDS").is_some() {
+            std::fs::write(path, &words).unwrap();
+        }
+        assert!(words.as_bytes() == WORDS, "run again with UPDATE_WORDS=1");
+    }
+
+    #[test]
+    fn what_nobody_reads_is_left_out() {
+        let mut task = states().remove(0);
+        let theirs = ("kubectl.kubernetes.io/last-applied-configuration", "{}");
+        let ours = (ANNOTATION_BACKUP, "now");
+        let both = [theirs, ours].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        task.metadata.annotations = Some(both.into());
+        task.metadata.labels = Some([("a".to_owned(), "b".to_owned())].into());
+        task.metadata.managed_fields = Some(vec![
+            serde_json::from_value(json!({ "manager": "kubectl" })).unwrap(),
+        ]);
+        let opened = Packed::alone(&task).open().metadata;
+        assert_eq!(
+            opened.annotations.unwrap().into_keys().collect::<Vec<_>>(),
+            [ANNOTATION_BACKUP]
+        );
+        assert_eq!((opened.labels, opened.managed_fields), (None, None));
+    }
+
+    /// A settled task with names, keys and times of its own and no history, as most are.
+    fn settled(number: u64) -> BackupTask {
+        let key = |seed: u64| {
+            uuid::Uuid::from_u64_pair(number.wrapping_mul(0x9e37_79b9_7f4a_7c15), seed).to_string()
+        };
+        let time = |second: u64| {
+            let second = 1_800_000_000 + i64::try_from(number * 61 + second).unwrap();
+            Timestamp::from_second(second).unwrap().to_string()
+        };
+        let mut task = states()
+            .into_iter()
+            .find(|task| task.metadata.name.as_deref() == Some("reconciled-idle"))
+            .unwrap();
+        task.status.as_mut().unwrap().history.clear();
+        let text = serde_json::to_string(&task).unwrap();
+        let text = text
+            .replace("reconciled-idle", &format!("backup-of-host-{number:05}"))
+            .replace(&format!("key-backup-of-host-{number:05}"), &key(1))
+            .replacen("2026-01-02T03:04:05Z", &time(1), 2)
+            .replacen("2026-01-02T03:04:05Z", &time(40), 3)
+            .replace("2026-01-02T03:04:05Z", &time(600))
+            .replace("00000000-0000-0000-0000-000000000000", &key(3));
+        let mut task: BackupTask = serde_json::from_str(&text).unwrap();
+        task.metadata.uid = Some(key(2));
+        task.metadata.resource_version = Some((number * 7 + 100_000).to_string());
+        task
+    }
+
+    #[test]
+    fn a_settled_task_occupies_a_few_hundred_bytes() {
+        let sizes: Vec<usize> = (1..200)
+            .map(|number| Packed::alone(&settled(number)).size())
+            .collect();
+        let mean = sizes.iter().sum::<usize>() / sizes.len();
+        assert!(mean < 560, "{mean} bytes on average");
+    }
+
+    #[test]
+    fn another_spelling_of_a_uuid_is_another_identity() {
+        let text = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        assert!(matches!(Uid::of(text), Uid::Uuid(_)));
+        assert_eq!(Uid::of(text).to_string(), text);
+        for other in [
+            text.to_uppercase(),
+            text.replace('-', ""),
+            "u1".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(Uid::of(&other), Uid::Text(other.as_str().into()));
+            assert_eq!(Uid::of(&other).to_string(), other);
+        }
+    }
+}

@@ -320,3 +320,113 @@ fn short(text: &str) -> u32 {
 fn key(text: &str) -> u32 {
     short(text).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use super::*;
+    use crate::nas::{ResultRow, UniqueKey, job_action};
+
+    fn task(id: i64) -> Task {
+        Task {
+            id: TaskId(id),
+            name: format!("backup-of-host-{id:05}"),
+            unique_key: UniqueKey::new(uuid::Uuid::from_u64_pair(id.cast_unsigned(), 7).to_string()),
+            backup_type: Some(2),
+            source_type: Some(3),
+            device_count: Some(1),
+            devices: Vec::new(),
+            share_name: Some("ActiveBackupforBusiness".to_owned()),
+            version_count: None,
+            versions: None,
+            next_trigger_time: Some(1_800_000_000 + id * 60),
+            allow_manual_backup: Some(true),
+            status: None,
+            target_status: Some("online".to_owned()),
+            progress: None,
+            last_result: None,
+        }
+    }
+
+    fn inventory(tasks: Vec<Task>, queue: Queue) -> Inventory {
+        Inventory {
+            begun: Timestamp::UNIX_EPOCH,
+            nas_time: None,
+            complete: true,
+            tasks,
+            queue,
+        }
+    }
+
+    fn wanted(ids: &[i64]) -> Wanted {
+        let mut wanted = Wanted::default();
+        for id in ids {
+            wanted.id(TaskId(*id));
+        }
+        wanted
+    }
+
+    #[test]
+    fn rows_come_out_as_they_were_in_the_order_of_the_nas() {
+        let tasks: Vec<Task> = (1..100).rev().map(task).collect();
+        let shelf = Shelf::of(inventory(tasks.clone(), Queue::NotAsked));
+        assert_eq!(shelf.len(), 99);
+        let opened = shelf.open(&wanted(&[3, 70, 98, 1000]));
+        assert_eq!(opened.tasks, [task(98), task(70), task(3)]);
+        let mut by_name = Wanted::default();
+        by_name.names.insert(short("backup-of-host-00007"));
+        assert_eq!(shelf.open(&by_name).tasks, [task(7)]);
+        let mut by_key = Wanted::default();
+        by_key.keys.insert(key(task(8).unique_key.unwrap().as_str()));
+        assert_eq!(shelf.open(&by_key).tasks, [task(8)]);
+        let bound: BTreeSet<TaskId> = (3..99).map(TaskId).collect();
+        let (others, count) = shelf.others(&bound, 2);
+        assert_eq!((others, count), (vec![task(1), task(2)], 3));
+    }
+
+    #[test]
+    fn a_digest_changes_with_the_row_and_with_its_jobs_and_with_nothing_else() {
+        let before = Shelf::of(inventory(vec![task(1), task(2), task(3)], Queue::NotAsked));
+        let mut changed = task(2);
+        changed.next_trigger_time = None;
+        let job = Activity {
+            task_id: Some(TaskId(3)),
+            action: Some(job_action::BACKUP),
+            status: Some(3),
+            stage: None,
+            job_id: Some(1),
+            user_name: None,
+        };
+        let after = Shelf::of(inventory(vec![task(3), changed, task(1)], Queue::Read(vec![job])));
+        assert_eq!(before.digest(TaskId(1)), after.digest(TaskId(1)));
+        for id in [2, 3] {
+            assert_ne!(before.digest(TaskId(id)), after.digest(TaskId(id)), "{id}");
+        }
+        assert_eq!(after.digest(TaskId(4)), None);
+        assert_eq!((before.running, after.running), (0, 1));
+    }
+
+    #[test]
+    fn an_unfinished_row_is_unclear_and_counts_as_running() {
+        let mut unfinished = task(1);
+        unfinished.last_result = Some(row());
+        let shelf = Shelf::of(inventory(vec![unfinished, task(2)], Queue::NotAsked));
+        assert!(shelf.unclear);
+        assert_eq!(shelf.running, 1);
+    }
+
+    fn row() -> ResultRow {
+        serde_json::from_value(serde_json::json!({
+            "result_id": 9, "job_action": 1, "status": 1, "devices": [],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_row_occupies_some_hundred_bytes() {
+        let shelf = Shelf::of(inventory((1..1000).map(task).collect(), Queue::NotAsked));
+        let mean = shelf.size() / shelf.len();
+        assert!(mean < 140, "{mean} bytes");
+    }
+}
