@@ -6,13 +6,13 @@ pub mod cluster;
 mod connect;
 mod fleet;
 pub mod kubernetes;
-mod leader;
 pub mod orphan;
 mod pass;
 mod read;
 mod reign;
 mod removal;
 mod report;
+mod share;
 pub mod store;
 mod swap;
 #[cfg(test)]
@@ -32,7 +32,10 @@ use kube::{
         watcher,
     },
 };
-use tokio::sync::watch;
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 
 use crate::{
     act::Fence,
@@ -45,8 +48,8 @@ use cluster::Cluster;
 
 pub use connect::{client_of, endpoint_of, refused_until};
 pub use fleet::{Fleet, Memory, ServerKey};
-pub use leader::Election;
 pub use pass::pass;
+pub use share::{Fences, Gain, Handle, Mode, Settings, Sharing};
 
 /// What every pass shares.
 pub struct Context<C> {
@@ -54,8 +57,8 @@ pub struct Context<C> {
     pub cluster: C,
     /// Sessions and inventories.
     pub fleet: Fleet,
-    /// The fence in front of everything that sends.
-    pub fence: Fence,
+    /// The fences in front of everything that sends.
+    pub fence: Fences,
     /// Counters and gauges.
     pub metrics: Arc<Metrics>,
     /// Clock, chance, and the way to a NAS.
@@ -95,14 +98,14 @@ impl<C> Context<C> {
 
     /// The fence in front of one NAS and of the status of its objects.
     #[must_use]
-    pub fn fence_of(&self, _server: &ServerKey) -> Fence {
-        self.fence.clone()
+    pub fn fence_of(&self, server: &ServerKey) -> Fence {
+        self.fence.of_server(server)
     }
 
     /// The fence in front of the status of tasks whose server does not exist.
     #[must_use]
     pub fn fence_of_orphans(&self) -> Fence {
-        self.fence.clone()
+        self.fence.of_orphans()
     }
 }
 
@@ -118,6 +121,7 @@ pub struct Scope {
     namespace: Option<String>,
     // `Store::wait_until_ready` keeps one waker only: a second waiter (kube's own, a probe) silences the first.
     lists: [watch::Receiver<u64>; 2],
+    servers_changed: watch::Receiver<u64>,
 }
 
 impl Scope {
@@ -146,7 +150,7 @@ impl Scope {
     /// Ticks when a server is created or deleted, or the servers were listed anew.
     #[must_use]
     pub fn servers_changed(&self) -> watch::Receiver<u64> {
-        self.lists[0].clone()
+        self.servers_changed.clone()
     }
 
     /// Whether this scope watches for a server that does not exist.
@@ -198,11 +202,11 @@ impl Controllers {
         let (wake_server, woken_servers) = mpsc::unbounded();
         let (wake_task, woken_tasks) = mpsc::unbounded();
         // A failed send is a controller that has ended.
-        let (task_store, task_stream, task_lists) = watched(api(client, namespace), move |task| {
+        let (task_store, task_stream, task_lists, _) = watched(api(client, namespace), move |task| {
             let _ = server_of(task).map(|server| wake_server.unbounded_send(server));
         });
         let store = task_store.clone();
-        let (server_store, server_stream, server_lists) = watched(api(client, namespace), move |server| {
+        let (server_store, server_stream, server_lists, servers_changed) = watched(api(client, namespace), move |server| {
             for task in tasks_of(&store, server) {
                 let _ = wake_task.unbounded_send(task);
             }
@@ -221,6 +225,7 @@ impl Controllers {
             tasks: task_store,
             namespace: namespace.map(str::to_owned),
             lists: [server_lists, task_lists],
+            servers_changed,
         };
         Self {
             servers,
@@ -233,15 +238,20 @@ impl Controllers {
     pub async fn run<C: Cluster>(
         self,
         context: Arc<Context<C>>,
-        leading: watch::Receiver<bool>,
+        gains: &broadcast::Sender<Gain>,
         stop: watch::Receiver<bool>,
     ) {
         let scope = self.scope.clone();
         let forgetting = forget_the_gone(Arc::clone(&context), scope.clone(), stop.clone());
+        let known = scope.servers.clone();
         let shared = Arc::new((context, scope));
+        let gained = heard(gains.subscribe()).filter_map(move |gain| future::ready(gained(&known, gain)));
+        let led = heard(gains.subscribe()).filter(|gain| future::ready(!matches!(gain, Gain::Server(_))));
+        let all = heard(gains.subscribe()).filter(|gain| future::ready(*gain == Gain::Everything));
         let servers = self
             .servers
-            .reconcile_all_on(gained(leading.clone()))
+            .reconcile_on(gained)
+            .reconcile_all_on(all.map(|_| ()))
             .graceful_shutdown_on(stopped(stop.clone()))
             .run(
                 reconcile_server,
@@ -251,7 +261,7 @@ impl Controllers {
             .for_each(|_| future::ready(()));
         let tasks = self
             .tasks
-            .reconcile_all_on(gained(leading))
+            .reconcile_all_on(led.map(|_| ()))
             .graceful_shutdown_on(stopped(stop))
             .run(reconcile_task, |_, error, _| match *error {}, shared)
             .for_each(|_| future::ready(()));
@@ -259,7 +269,7 @@ impl Controllers {
     }
 }
 
-/// A watch, the store it fills, and how often it has listed. `touched` sees each object that was changed or deleted,
+/// A watch, the store it fills, how often it has listed, and how often anything has changed since. `touched` sees each object that was changed or deleted,
 /// after the store has it.
 fn watched<K>(
     api: Api<K>,
@@ -267,6 +277,7 @@ fn watched<K>(
 ) -> (
     Store<K>,
     impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
+    watch::Receiver<u64>,
     watch::Receiver<u64>,
 )
 where
@@ -279,17 +290,24 @@ where
         + 'static,
 {
     let (store, writer) = reflector::store();
-    let (lists, receiver) = watch::channel(0);
+    let (lists, listed) = watch::channel(0);
+    let (changes, changed) = watch::channel(0);
     let stream = watcher(api, watcher::Config::default())
         .default_backoff()
         .reflect(writer)
         .inspect(move |event| match event {
-            Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => touched(object),
-            Ok(watcher::Event::InitDone) => lists.send_modify(|lists| *lists += 1),
+            Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => {
+                touched(object);
+                changes.send_modify(|changes| *changes += 1);
+            }
+            Ok(watcher::Event::InitDone) => {
+                lists.send_modify(|lists| *lists += 1);
+                changes.send_modify(|changes| *changes += 1);
+            }
             Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => {}
         })
         .applied_objects();
-    (store, stream, receiver)
+    (store, stream, listed, changed)
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
@@ -303,9 +321,24 @@ where
     }
 }
 
-/// Ticks whenever leadership is gained.
-fn gained(leading: watch::Receiver<bool>) -> impl Stream<Item = ()> + Send {
-    changes(leading).filter_map(|leads| future::ready(leads.then_some(())))
+/// What is gained from now on.
+fn heard(gains: broadcast::Receiver<Gain>) -> impl Stream<Item = Gain> + Send {
+    stream::unfold(gains, |mut gains| async move {
+        match gains.recv().await {
+            Ok(gain) => Some((gain, gains)),
+            Err(RecvError::Lagged(_)) => Some((Gain::Everything, gains)),
+            Err(RecvError::Closed) => None,
+        }
+    })
+}
+
+/// The server that was gained, where it is watched here.
+fn gained(known: &Store<Guarded<BackupServer>>, gain: Gain) -> Option<ObjectRef<Guarded<BackupServer>>> {
+    let Gain::Server((namespace, name)) = gain else {
+        return None;
+    };
+    let server = ObjectRef::new(&name).within(&namespace);
+    known.get(&server).map(|_| server)
 }
 
 fn changes<T: Copy + Send + Sync>(receiver: watch::Receiver<T>) -> impl Stream<Item = T> + Send {

@@ -167,7 +167,7 @@ impl Lab {
             ctx: Context {
                 cluster: api.clone(),
                 fleet: Fleet::default(),
-                fence,
+                fence: fence.into(),
                 metrics: Arc::new(Metrics::new()),
                 machine: Machine {
                     clock,
@@ -249,8 +249,8 @@ impl Lab {
 
     /// Another leads for a moment.
     fn lose_and_gain(&self) {
-        self.ctx.fence.hold_until(None);
-        self.ctx.fence.hold_until(Some(Instant::now() + LEASE));
+        self.ctx.fence.of_orphans().hold_until(None);
+        self.ctx.fence.of_orphans().hold_until(Some(Instant::now() + LEASE));
     }
 
     async fn memory<T>(&self, look: impl FnOnce(&Memory) -> T) -> T {
@@ -547,6 +547,7 @@ async fn unmanaged_tasks_stand_in_one_order() {
     let mut memory = memory;
     super::report::server(
         &lab.ctx,
+        &lab.ctx.fence_of_orphans(),
         &before,
         &mut memory,
         &std::collections::BTreeSet::default(),
