@@ -79,10 +79,10 @@ pub struct RunArgs {
     /// Address of /healthz, /readyz and /metrics; port 0 takes a free one.
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDR", env = "ABB_LISTEN")]
     pub listen: SocketAddr,
-    /// Namespace of the Lease; the kubeconfig's or the pod's own by default.
+    /// Namespace of the Leases; the kubeconfig's or the pod's own by default.
     #[arg(long, value_name = "NS", env = "ABB_LEASE_NAMESPACE")]
     pub lease_namespace: Option<String>,
-    /// Name of the Lease.
+    /// Name of the first replica's Lease; those of the others and of the BackupServers begin with it.
     #[arg(
         long,
         default_value = "abb-operator",
@@ -90,10 +90,13 @@ pub struct RunArgs {
         env = "ABB_LEASE_NAME"
     )]
     pub lease_name: String,
-    /// How long leadership lasts without renewal; renewed every third of it. At least 3s.
+    /// How long a replica counts as alive without renewal; renewed every third of it. At least 3s.
     #[arg(long, default_value = "60s", value_parser = lease_duration, value_name = "DURATION", env = "ABB_LEASE_DURATION")]
     pub lease_duration: Duration,
-    /// Lead without a Lease. Only where nothing can start a second process.
+    /// Let one replica serve all BackupServers while the others stand by, instead of sharing them out.
+    #[arg(long, env = "ABB_SINGLE_LEADER")]
+    pub single_leader: bool,
+    /// Serve without a Lease. Only where nothing can start a second process.
     #[arg(long, env = "ABB_NO_LEADER_ELECTION")]
     pub no_leader_election: bool,
     /// How log lines look.

@@ -9,7 +9,6 @@ mod connect;
 mod fleet;
 mod judge;
 pub mod kubernetes;
-mod leader;
 mod news;
 pub mod orphan;
 pub mod packed;
@@ -18,6 +17,7 @@ mod read;
 mod reign;
 mod removal;
 mod report;
+mod share;
 pub mod store;
 mod swap;
 mod tasks;
@@ -38,7 +38,10 @@ use kube::{
         watcher,
     },
 };
-use tokio::sync::watch;
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 
 use crate::{
     act::Fence,
@@ -51,8 +54,8 @@ use cluster::Cluster;
 
 pub use connect::{client_of, endpoint_of, refused_until};
 pub use fleet::{Fleet, Memory, ServerKey};
-pub use leader::Election;
 pub use pass::{pass, pass_over};
+pub use share::{Fences, Gain, Handle, Mode, Settings, Sharing};
 pub use tasks::TaskStore;
 
 /// What every pass shares.
@@ -61,8 +64,8 @@ pub struct Context<C> {
     pub cluster: C,
     /// Sessions and inventories.
     pub fleet: Fleet,
-    /// The fence in front of everything that sends.
-    pub fence: Fence,
+    /// The fences in front of everything that sends.
+    pub fence: Fences,
     /// Counters and gauges.
     pub metrics: Arc<Metrics>,
     /// Clock, chance, and the way to a NAS.
@@ -102,14 +105,14 @@ impl<C> Context<C> {
 
     /// The fence in front of one NAS and of the status of its objects.
     #[must_use]
-    pub fn fence_of(&self, _server: &ServerKey) -> Fence {
-        self.fence.clone()
+    pub fn fence_of(&self, server: &ServerKey) -> Fence {
+        self.fence.of_server(server)
     }
 
     /// The fence in front of the status of tasks whose server does not exist.
     #[must_use]
     pub fn fence_of_orphans(&self) -> Fence {
-        self.fence.clone()
+        self.fence.of_orphans()
     }
 }
 
@@ -125,6 +128,7 @@ pub struct Scope {
     namespace: Option<String>,
     // `Store::wait_until_ready` keeps one waker only: a second waiter (kube's own, a probe) silences the first.
     lists: [watch::Receiver<u64>; 2],
+    servers_changed: watch::Receiver<u64>,
 }
 
 impl Scope {
@@ -153,7 +157,7 @@ impl Scope {
     /// Ticks when a server is created or deleted, or the servers were listed anew.
     #[must_use]
     pub fn servers_changed(&self) -> watch::Receiver<u64> {
-        self.lists[0].clone()
+        self.servers_changed.clone()
     }
 
     /// Whether this scope watches for a server that does not exist.
@@ -192,7 +196,7 @@ impl Controllers {
         let (wake_server, woken_servers) = mpsc::unbounded();
         let (orphaned, orphans) = watch::channel(0);
         let orphaned = Arc::new(orphaned);
-        let (server_store, server_stream, server_lists) =
+        let (server_store, server_stream, server_lists, servers_changed) =
             watch_servers(api(client, namespace), Arc::clone(&orphaned));
         let watched = Watched {
             store: TaskStore::default(),
@@ -212,6 +216,7 @@ impl Controllers {
             tasks,
             namespace: namespace.map(str::to_owned),
             lists: [server_lists, task_lists],
+            servers_changed,
         };
         Self {
             servers,
@@ -225,7 +230,7 @@ impl Controllers {
     pub async fn run<C: Cluster>(
         self,
         context: Arc<Context<C>>,
-        leading: watch::Receiver<bool>,
+        gains: &broadcast::Sender<Gain>,
         stop: watch::Receiver<bool>,
     ) {
         let Self {
@@ -234,14 +239,19 @@ impl Controllers {
             orphans,
             scope,
         } = self;
+        let known = scope.servers.clone();
+        let gained = heard(gains.subscribe()).filter_map(move |gain| future::ready(gained(&known, gain)));
+        let led = heard(gains.subscribe()).filter(|gain| future::ready(!matches!(gain, Gain::Server(_))));
+        let all = heard(gains.subscribe()).filter(|gain| future::ready(*gain == Gain::Everything));
         let lone = orphan::follow(
             Arc::clone(&context),
             scope.clone(),
-            stream::select(changes(orphans).map(|_| ()), gained(leading.clone())),
+            stream::select(changes(orphans).map(|_| ()), led.map(|_| ())),
             stop.clone(),
         );
         let passes = servers
-            .reconcile_all_on(gained(leading))
+            .reconcile_on(gained)
+            .reconcile_all_on(all.map(|_| ()))
             .graceful_shutdown_on(stopped(stop.clone()))
             .run(
                 reconcile_server,
@@ -259,7 +269,7 @@ impl Controllers {
     }
 }
 
-/// The servers' watch, the store it fills, and how often servers came, went or were listed.
+/// The servers' watch, the store it fills, how often it has listed, and how often anything of them has changed.
 fn watch_servers(
     api: Api<Guarded<BackupServer>>,
     orphaned: Arc<watch::Sender<u64>>,
@@ -267,36 +277,26 @@ fn watch_servers(
     Store<Guarded<BackupServer>>,
     impl Stream<Item = Result<Guarded<BackupServer>, watcher::Error>> + Send + 'static,
     watch::Receiver<u64>,
+    watch::Receiver<u64>,
 ) {
     let (store, writer) = reflector::store();
-    let (lists, receiver) = watch::channel(0);
-    let known = store.clone();
+    let (lists, listed) = watch::channel(0);
+    let (changes, changed) = watch::channel(0);
     let stream = watcher(api, watching())
         .default_backoff()
         .modify(|server| server.meta_mut().managed_fields = None)
-        .inspect({
-            let lists = lists.clone();
-            move |event| {
-                // Before the store has it.
-                if let Ok(watcher::Event::Apply(server)) = event
-                    && known.get(&ObjectRef::from_obj(server)).is_none()
-                    && *lists.borrow() > 0
-                {
-                    lists.send_modify(|lists| *lists += 1);
-                }
-            }
-        })
         .reflect(writer)
-        .inspect(move |event| match event {
-            Ok(watcher::Event::Apply(_)) => orphaned.send_modify(|times| *times += 1),
-            Ok(watcher::Event::InitDone) | Ok(watcher::Event::Delete(_)) => {
-                lists.send_modify(|lists| *lists += 1);
-                orphaned.send_modify(|times| *times += 1);
+        .inspect(move |event| {
+            match event {
+                Ok(watcher::Event::Apply(_) | watcher::Event::Delete(_)) => {}
+                Ok(watcher::Event::InitDone) => lists.send_modify(|lists| *lists += 1),
+                Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => return,
             }
-            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => {}
+            changes.send_modify(|changes| *changes += 1);
+            orphaned.send_modify(|times| *times += 1);
         })
         .applied_objects();
-    (store, stream, receiver)
+    (store, stream, listed, changed)
 }
 
 /// What the tasks' watch fills and wakes.
@@ -412,9 +412,24 @@ where
     }
 }
 
-/// Ticks whenever leadership is gained.
-fn gained(leading: watch::Receiver<bool>) -> impl Stream<Item = ()> + Send {
-    changes(leading).filter_map(|leads| future::ready(leads.then_some(())))
+/// What is gained from now on.
+fn heard(gains: broadcast::Receiver<Gain>) -> impl Stream<Item = Gain> + Send {
+    stream::unfold(gains, |mut gains| async move {
+        match gains.recv().await {
+            Ok(gain) => Some((gain, gains)),
+            Err(RecvError::Lagged(_)) => Some((Gain::Everything, gains)),
+            Err(RecvError::Closed) => None,
+        }
+    })
+}
+
+/// The server that was gained, where it is watched here.
+fn gained(known: &Store<Guarded<BackupServer>>, gain: Gain) -> Option<ObjectRef<Guarded<BackupServer>>> {
+    let Gain::Server((namespace, name)) = gain else {
+        return None;
+    };
+    let server = ObjectRef::new(&name).within(&namespace);
+    known.get(&server).map(|_| server)
 }
 
 fn changes<T: Copy + Send + Sync>(receiver: watch::Receiver<T>) -> impl Stream<Item = T> + Send {

@@ -169,7 +169,7 @@ impl Lab {
             ctx: Context {
                 cluster: api.clone(),
                 fleet: Fleet::default(),
-                fence,
+                fence: fence.into(),
                 metrics: Arc::new(Metrics::new()),
                 machine: Machine {
                     clock,
@@ -251,8 +251,11 @@ impl Lab {
 
     /// Another leads for a moment.
     fn lose_and_gain(&self) {
-        self.ctx.fence.hold_until(None);
-        self.ctx.fence.hold_until(Some(Instant::now() + LEASE));
+        self.ctx.fence.of_orphans().hold_until(None);
+        self.ctx
+            .fence
+            .of_orphans()
+            .hold_until(Some(Instant::now() + LEASE));
     }
 
     async fn memory<T>(&self, look: impl FnOnce(&Memory) -> T) -> T {

@@ -109,7 +109,7 @@ impl Standalone {
             context: Context {
                 cluster: ground,
                 fleet: Fleet::default(),
-                fence: Fence::open(),
+                fence: Fence::open().into(),
                 metrics: Arc::new(Metrics::new()),
                 machine: Machine::default(),
             },

@@ -300,7 +300,7 @@ fn a_standby_says_nothing_of_the_nas_and_all_of_the_objects() {
     let left: BTreeSet<&str> = all.difference(&names(&scrape)).copied().collect();
     let by_leader = CATALOGUE
         .iter()
-        .filter(|metric| metric.absent.contains("does not lead"));
+        .filter(|metric| metric.absent.contains("does not serve it"));
     assert_eq!(left, by_leader.map(|metric| metric.name).collect());
     assert_eq!(left.len(), 3);
 }

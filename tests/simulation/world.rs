@@ -331,7 +331,7 @@ impl World {
                 process,
             },
             fleet: Fleet::default(),
-            fence: fence.clone(),
+            fence: fence.clone().into(),
             metrics: Arc::new(Metrics::new()),
             machine: Machine {
                 clock: self.clock,
