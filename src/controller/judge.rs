@@ -1,5 +1,7 @@
 //! The judging part of a pass: decides for everybody who is awake, reads what the decisions need, and decides again.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
@@ -37,6 +39,8 @@ pub(super) struct Judged {
     pub bound: Vec<Option<TaskId>>,
     /// Digest of what was known beside objects and rows.
     pub facts: u64,
+    /// Objects that were judged by more than that: by results, versions or a log that were read for them.
+    pub asked: BTreeSet<usize>,
 }
 
 pub(super) fn facts(server: &BackupServer, memory: &Memory) -> ServerFacts {
@@ -84,6 +88,7 @@ pub(super) async fn decide_all<C: Cluster>(
     let mut results = ResultsByTask::new();
     let mut versions = VersionsByTask::new();
     let mut logs = LogByTask::new();
+    let mut asked = BTreeSet::new();
     for round in 0..=ROUNDS {
         let facts = facts(server, memory);
         let now = ctx.now();
@@ -157,6 +162,7 @@ pub(super) async fn decide_all<C: Cluster>(
                 bound: bound.iter().map(id).collect(),
                 decided,
                 facts: facts_digest,
+                asked,
             };
         }
         if refresh {
@@ -166,10 +172,22 @@ pub(super) async fn decide_all<C: Cluster>(
             memory.next_poll = Some(ctx.now() + read::pace(server, memory));
             continue;
         }
+        asked.extend(
+            decided
+                .iter()
+                .enumerate()
+                .filter(|(_, (decision, _))| asks(decision))
+                .map(|(index, _)| index),
+        );
         read::logs(memory, &wanting, &mut logs).await;
         read::details(memory, &wanting, &mut results, &mut versions).await;
     }
     Judged::default()
+}
+
+/// Whether something is to be read for one task alone.
+fn asks(decision: &Decision) -> bool {
+    decision.needs.results || decision.needs.versions || decision.needs.log_since.is_some()
 }
 
 /// Notes what the newest inventory shows and does not show of those who are awake, and once in a pass the intents that are
@@ -245,11 +263,13 @@ pub(super) fn let_rest(memory: &mut Memory, awake: &Awake<'_>, judged: &Judged, 
         decided,
         bound,
         facts,
+        asked,
     } = judged;
     for (index, ((decision, status), bound)) in decided.iter().zip(bound).enumerate() {
         let (object, packed) = (&awake.objects[index], awake.packed(index));
         let known = bound.and_then(|id| Some((id, shelf.digest(id)?)));
-        let Some(known) = known.filter(|_| is_at_rest(object, decision, status)) else {
+        let Some(known) = known.filter(|_| !asked.contains(&index) && is_at_rest(object, decision, status))
+        else {
             continue;
         };
         let Some(knowledge) = memory.knowledge.get(&packed.uid) else {
