@@ -324,12 +324,12 @@ mod tests {
     async fn a_shelf_holds_what_the_inventory_does_page_by_page() {
         let scenario = serde_json::json!({ "generateTasks": 7 });
         let scenario: Scenario = serde_json::from_value(scenario).unwrap();
-        for page in [7, 3, 0] {
+        for page in [8, 3, 0] {
             let short = FaultKind::ShortPage { rows: page };
             let short = Fault::new(short).on("SYNO.ActiveBackup.Task", "list");
             // The first page of each of the two reads is short; the further ones are not.
             let again = Fault {
-                after: if page == 3 { 1 } else { 0 },
+                after: u32::from(page == 3),
                 ..short.clone()
             };
             let client = client_at(scenario.clone(), vec![short, again]).await;
@@ -340,7 +340,7 @@ mod tests {
             assert_eq!(shelf.open(&wanted).tasks, whole.tasks, "{page}");
             assert_eq!((shelf.len(), shelf.complete), (whole.tasks.len(), whole.complete));
             assert_eq!(whole.complete, page > 0, "no row at all is asked for once");
-            assert_eq!(whole.tasks.len(), if page == 0 { 0 } else { 7 });
+            assert_eq!(whole.tasks.len(), if page == 0 { 0 } else { 8 });
         }
     }
 

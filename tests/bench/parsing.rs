@@ -63,7 +63,7 @@ fn main() {
         READERS.map(|reader| format!("{reader:>14}")).concat()
     );
     let row = |what: &str, of: fn(&Cost) -> f64| {
-        let figures: String = costs.iter().map(|cost| format!("{:>14.2}", of(cost))).collect();
+        let figures = costs.map(|cost| format!("{:>14.2}", of(&cost))).concat();
         println!("{what:<24}{figures}");
     };
     row("memory needed, MiB", |cost| cost.beyond / 1024.0);
