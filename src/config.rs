@@ -6,10 +6,16 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{api::GoDuration, telemetry::LogFormat};
 
+mod account;
+#[cfg(feature = "terminal")]
 mod manifests;
+#[cfg(feature = "terminal")]
 mod plugin;
 
-pub use manifests::{AccountArgs, ApplyArgs, ManifestArgs, PlanArgs, PlanFormat};
+pub use account::AccountArgs;
+#[cfg(feature = "terminal")]
+pub use manifests::{ApplyArgs, ManifestArgs, PlanArgs, PlanFormat};
+#[cfg(feature = "terminal")]
 pub use plugin::{
     BackupArgs, CancelArgs, ClusterArgs, DoctorArgs, Format, ImportArgs, Plugin, PluginCommand, Shell,
     StatusArgs, TaskArgs,
@@ -33,10 +39,13 @@ pub enum Command {
     Crd(CrdArgs),
     /// Serve a simulated NAS to try things on.
     Simulate(SimulateArgs),
+    #[cfg(feature = "terminal")]
     /// Show a whole run with everything embedded: no cluster, no NAS, nothing to configure.
     Demo(DemoArgs),
+    #[cfg(feature = "terminal")]
     /// Show what manifests would send to a NAS, and why; no cluster is needed.
     Plan(Box<PlanArgs>),
+    #[cfg(feature = "terminal")]
     /// Carry manifests out against a NAS, without a cluster.
     Apply(Box<ApplyArgs>),
     /// Call one method of a NAS's Active Backup API.
@@ -45,6 +54,7 @@ pub enum Command {
     Record(Box<RecordArgs>),
     /// Ask a running operator whether it is ready.
     Ready(ReadyArgs),
+    #[cfg(feature = "terminal")]
     /// Print what makes a shell complete commands, flags and names.
     #[command(after_long_help = COMPLETION_HELP)]
     Completion {
@@ -179,6 +189,7 @@ Examples:
   abb-operator simulate --replay nas.jsonl
   curl -s http://127.0.0.1:5999/ledger";
 
+#[cfg(feature = "terminal")]
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = DEMO_HELP)]
@@ -191,6 +202,7 @@ pub struct DemoArgs {
     pub namespace: Option<String>,
 }
 
+#[cfg(feature = "terminal")]
 const DEMO_HELP: &str = "\
 Examples:
   abb-operator demo
@@ -315,6 +327,7 @@ Examples:
   abb-operator ready
   abb-operator ready --url http://127.0.0.1:9090/readyz --wait 2m";
 
+#[cfg(feature = "terminal")]
 const COMPLETION_HELP: &str = "\
 The script asks abb-operator itself at each TAB, so that it stays right after an update.
 

@@ -12,10 +12,10 @@ use tokio::{
 use super::Failure;
 use crate::{
     act::Fence,
-    api::{BackupServer, BackupTask},
+    api::BackupServer,
     config::RunArgs,
     controller::{
-        Context, Controllers, Fences, Fleet, Handle, Machine, Mode, Scope, Settings, Sharing,
+        Context, Controllers, Fences, Fleet, Handle, Machine, Mode, SILENCE, Scope, Settings, Sharing,
         kubernetes::Kubernetes,
     },
     serve::{self, Probes},
@@ -50,6 +50,8 @@ pub(super) async fn operate(
 ) -> Result<(), Failure> {
     // The client's own retries would repeat writes that may have been committed; see `controller::kubernetes`.
     config.default_retry = false;
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
     let default_namespace = config.default_namespace.clone();
     let client = Client::try_from(config)
         .map_err(|error| Failure::because("failed to set up the cluster's client", &error))?;
@@ -130,6 +132,7 @@ pub(super) async fn operate(
     let passes = async {
         work.await;
         context.fleet.log_out().await;
+        context.cluster.close().await;
         over.send_replace(true);
     };
     futures::future::join(share, passes).await;
@@ -190,24 +193,24 @@ impl Probes for State {
 
     fn metrics(&self) -> BoxFuture<'_, String> {
         Box::pin(async {
-            let mut tasks: Vec<Arc<BackupTask>> = Vec::new();
             let mut servers: Vec<(BackupServer, ServerSample)> = Vec::new();
             for scope in &self.scopes {
-                let readable = scope.tasks.state();
-                tasks.extend(
-                    readable
-                        .iter()
-                        .filter_map(|task| task.0.as_ref().ok().cloned().map(Arc::new)),
-                );
                 for server in scope.servers.state() {
                     let Ok(server) = server.0.as_ref() else { continue };
                     let key = (server.namespace().unwrap_or_default(), server.name_any());
                     servers.push((server.clone(), self.sample(&key)));
                 }
             }
+            let tasks = self.scopes.iter().flat_map(|scope| {
+                let servers = scope.tasks.servers();
+                servers
+                    .into_iter()
+                    .flat_map(|server| scope.tasks.of(&server))
+                    .map(|task| task.open())
+            });
             self.context
                 .metrics
-                .render(&tasks, &servers)
+                .render(tasks, &servers)
                 .unwrap_or_else(|error| format!("# {error}\n"))
         })
     }

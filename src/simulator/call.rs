@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// One request, reduced to what the NAS looks at.
@@ -23,6 +24,8 @@ pub struct ApiCall {
     pub token: Option<String>,
     /// Address of the caller, for the record only.
     pub remote: String,
+    /// When the whole of it had come in, for the record only; the time at which it is dealt with where nobody says.
+    pub arrived: Option<Timestamp>,
     /// Script below `/webapi/` that was asked; `entry.cgi` serves every API, the others one each.
     pub script: Script,
 }
@@ -267,8 +270,10 @@ pub enum Delivery {
     Status(u16),
     /// Status 302 to this address.
     Redirect(String),
-    /// Status 200 with a body of this length, in which nothing is of use.
+    /// Status 200 with a body of this length: the rows of a list again and again, without an end, or else nothing of use.
     Oversize {
+        /// What the answer would have been.
+        body: Value,
         /// Bytes of the body.
         bytes: u64,
     },

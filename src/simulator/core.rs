@@ -14,7 +14,7 @@ use super::checks::Check;
 use super::control::PackageState;
 use super::faults::Faults;
 use super::job::Job;
-use super::ledger::{Effect, Ledger, Origin, RequestRecord, rfc3339};
+use super::ledger::{Effect, Ledger, Origin, RequestRecord, rfc3339, rfc3339_micros};
 use super::replay::Replay;
 use super::results::{LogRow, ResultRow};
 use super::scenario::Scenario;
@@ -271,14 +271,16 @@ impl Nas {
     }
 
     pub(super) fn arrive(&mut self, call: &ApiCall) -> u64 {
+        let arrived = call.arrived.map(|time| time.as_microsecond());
         self.ledger.arrive(RequestRecord {
             seq: 0,
-            at: rfc3339(self.clock),
+            at: rfc3339_micros(arrived.unwrap_or(self.clock * 1000)),
             api: call.api.clone(),
             method: call.method.clone(),
             version: call.version,
             outcome: "pending".to_owned(),
             remote: call.remote.clone(),
+            session: self.sessions.number(call.sid.as_deref()),
         })
     }
 

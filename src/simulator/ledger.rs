@@ -58,7 +58,7 @@ pub struct Effect {
 pub struct RequestRecord {
     /// Number of the request, from 1, never reused.
     pub seq: u64,
-    /// True time of arrival, RFC 3339.
+    /// True time of arrival, RFC 3339 with microseconds: when the last byte of it had come in.
     pub at: String,
     /// API asked for.
     pub api: String,
@@ -71,6 +71,9 @@ pub struct RequestRecord {
     pub outcome: String,
     /// Address of the caller.
     pub remote: String,
+    /// Which login opened the session it came in with, counted from 1; none without a living session.
+    #[serde(default)]
+    pub session: Option<u64>,
 }
 
 /// The two lists.
@@ -119,6 +122,13 @@ impl Ledger {
 /// RFC 3339 text of a time in milliseconds since 1970.
 pub(super) fn rfc3339(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds)
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+        .to_string()
+}
+
+/// The same of a time in microseconds since 1970.
+pub(super) fn rfc3339_micros(microseconds: i64) -> String {
+    Timestamp::from_microsecond(microseconds)
         .unwrap_or(Timestamp::UNIX_EPOCH)
         .to_string()
 }

@@ -164,6 +164,7 @@ async fn answer(
     );
     call.script = script;
     call.remote = remote.to_string();
+    call.arrived = Some(Timestamp::now());
     if call.api.is_empty() {
         call.api = named.unwrap_or_default().to_owned();
     }

@@ -25,6 +25,8 @@ const COOKIE_SECONDS: u32 = 604_800;
 /// An open session.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
+    /// Which login opened it, from 1.
+    number: u64,
     pub(super) user: String,
     token: Option<String>,
     /// Milliseconds since 1970 at which it ends.
@@ -35,6 +37,8 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     open: BTreeMap<String, Session>,
+    /// Sessions opened so far.
+    opened: u64,
     /// Device tokens that replace the second factor, by token.
     devices: BTreeMap<String, String>,
     /// Token handed out with a request for the second factor; stands for the password once.
@@ -62,6 +66,11 @@ impl Sessions {
 
     pub(super) fn count(&self) -> usize {
         self.open.len()
+    }
+
+    /// Which login opened a session that lives.
+    pub(super) fn number(&self, sid: Option<&str>) -> Option<u64> {
+        self.open.get(sid?).map(|session| session.number)
     }
 }
 
@@ -207,7 +216,9 @@ impl Nas {
             .scenario
             .session_seconds
             .map(|seconds| i64::from(seconds) * 1000);
+        self.sessions.opened += 1;
         let session = Session {
+            number: self.sessions.opened,
             user: account.to_owned(),
             token,
             expires: lifetime.map(|life| self.clock + life),

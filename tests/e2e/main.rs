@@ -11,6 +11,7 @@ mod calls;
 mod commands;
 mod completion;
 mod corpus;
+mod counts;
 mod crash;
 mod crds;
 mod doctor;

@@ -101,6 +101,8 @@ struct Slot {
     takes: Takes,
     /// When it is renewed.
     due: Instant,
+    /// When it runs out.
+    until: Instant,
     /// The last write may or may not have been committed.
     is_unsure: bool,
 }
@@ -329,6 +331,13 @@ impl Core {
     fn soon(&self) -> Duration {
         // A failed or slow request is tried again well before the Lease runs out.
         (self.leases.duration / 12).clamp(Duration::from_millis(100), Duration::from_secs(5))
+    }
+
+    /// As long as the API server wishes, unless the slot would run out meanwhile: then half of what is left of it.
+    fn bearable(&self, after: Duration, now: Instant) -> Duration {
+        let end = self.slot.as_ref().map(|slot| slot.until);
+        let left = end.map_or(self.leases.duration, |end| end.saturating_duration_since(now));
+        if after < left { after } else { left / 2 }
     }
 
     fn renew(&mut self, now: Instant, requests: &mut Vec<Request>) {
@@ -594,7 +603,7 @@ impl Core {
             Written::Done(_) => None,
             Written::Deleted | Written::Conflict => Some(AFTER_CONFLICT),
             // The API server's wish, as long as the slot does not run out for it.
-            Written::Refused(after) => Some((*after).max(self.soon()).min(self.leases.duration / 3)),
+            Written::Refused(after) => Some(self.bearable(*after, now).max(self.soon())),
             Written::Unknown => Some(self.soon()),
         };
         self.attempts.remove(&purpose);
@@ -669,6 +678,7 @@ impl Core {
             record,
             takes,
             due,
+            until,
             is_unsure: false,
         });
     }

@@ -176,7 +176,10 @@ fn servers(situation: &Situation<'_>, moves: &mut Vec<Move>) {
     let is_older = |record: &Record| !record.is_watched && !record.holder.is_empty() && record.holder != me;
     let gives_all = situation.is_leaving
         || situation.sole_leader().is_some()
-        || situation.view.get(&situation.leases.slot(0)).is_some_and(is_older);
+        || situation
+            .view
+            .get(&situation.leases.slot(0))
+            .is_some_and(is_older);
     // Somebody else has written there, or the server is gone.
     let is_kept = |server: &ServerKey| !gives_all && servers.get(server).is_some_and(is_mine);
     let mut given: BTreeSet<&ServerKey> = situation.owned.iter().filter(|server| !is_kept(server)).collect();
