@@ -297,6 +297,11 @@ impl Core {
     fn moves(&self, now: Instant) -> Vec<Move> {
         let owned: BTreeSet<ServerKey> = self.owned.keys().cloned().collect();
         let is_open = self.fences.whole.is_open();
+        let released = self.attempts.keys().filter_map(|purpose| match purpose {
+            Purpose::Release(server) => Some(server.clone()),
+            _ => None,
+        });
+        let outgoing: BTreeSet<ServerKey> = released.chain(self.draining.iter().cloned()).collect();
         plan(&Situation {
             leases: &self.leases,
             mode: self.mode,
@@ -305,6 +310,11 @@ impl Core {
             is_current: is_open && self.since != 0 && self.view.upto() >= self.since,
             servers: self.servers.as_ref(),
             owned: &owned,
+            is_claiming: self
+                .attempts
+                .keys()
+                .any(|purpose| matches!(purpose, Purpose::Claim(_))),
+            outgoing: &outgoing,
             is_busy: self.is_moving() > 0,
             view: &self.view,
             now,
@@ -353,7 +363,9 @@ impl Core {
             return;
         };
         if slot.is_unsure {
-            self.unwatched = Some((slot.record.name.clone(), now));
+            if !self.reading && self.unwatched.is_none() {
+                self.unwatched = Some((slot.record.name.clone(), now));
+            }
             return;
         }
         if self.view.upto() < slot.record.number() {
@@ -406,7 +418,11 @@ impl Core {
                 let is_renewing = self.attempts.contains_key(&Purpose::Renew);
                 let is_unsure = self.slot.as_ref().is_some_and(|slot| slot.is_unsure);
                 let purpose = Purpose::Claim(index);
-                if is_renewing || is_unsure || self.is_claiming() || self.attempts.contains_key(&purpose) {
+                let is_dropped = self
+                    .attempts
+                    .contains_key(&Purpose::Drop(self.leases.slot(index)));
+                let is_tried = self.attempts.contains_key(&purpose);
+                if is_renewing || is_unsure || is_dropped || self.is_claiming() || is_tried {
                     return;
                 }
                 let takes = match self.mode {
@@ -565,7 +581,7 @@ impl Core {
             self.drop_slot(name);
             return;
         };
-        self.view.show(record.clone(), now);
+        self.view.learn(record.clone(), now);
         let (is_ours, is_watched) = (record.holder == self.leases.identity, record.is_watched);
         match self.slot.as_mut().filter(|slot| slot.record.name == name) {
             Some(slot) if is_ours => {
@@ -612,7 +628,7 @@ impl Core {
                 .insert(purpose.clone(), Attempt::NotBefore(now + wait));
         }
         if let Written::Done(record) = &written {
-            self.view.show(record.clone(), now);
+            self.view.learn(record.clone(), now);
         }
         match (purpose, written) {
             (Purpose::Claim(index), Written::Done(record)) => self.hold(index, record, sent, now),
@@ -628,18 +644,14 @@ impl Core {
                     self.unwatched = Some((name, now));
                 }
             }
-            (Purpose::Renew, Written::Conflict) => {
-                // Somebody else wrote: whoever it was, we cannot claim to hold it.
-                if let Some(name) = self.slot.as_ref().map(|slot| slot.record.name.clone()) {
-                    self.drop_slot(&name);
-                    self.unwatched = Some((name, now));
-                }
-            }
-            (Purpose::Renew, Written::Unknown) => {
+            // Somebody has written: a late renewal of ours, whoever takes it (which is after our time), or a person.
+            (Purpose::Renew, Written::Conflict | Written::Unknown) => {
                 if let Some(slot) = &mut self.slot {
                     slot.is_unsure = true;
+                    self.attempts.remove(&Purpose::Renew);
                 }
             }
+            (Purpose::Drop(name), Written::Deleted) => self.drop_slot(&name),
             (Purpose::Take(server), Written::Done(_)) => {
                 let fence = self.fences.part(&server);
                 // One that was asked for before the slot was lost does not count: it is taken once more.
