@@ -24,7 +24,14 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{FutureExt, Stream, StreamExt, channel::mpsc, future, future::BoxFuture, stream};
 use jiff::Timestamp;
@@ -128,7 +135,6 @@ pub struct Scope {
     namespace: Option<String>,
     // `Store::wait_until_ready` keeps one waker only: a second waiter (kube's own, a probe) silences the first.
     lists: [watch::Receiver<u64>; 2],
-    servers_changed: watch::Receiver<u64>,
 }
 
 impl Scope {
@@ -157,7 +163,7 @@ impl Scope {
     /// Ticks when a server is created or deleted, or the servers were listed anew.
     #[must_use]
     pub fn servers_changed(&self) -> watch::Receiver<u64> {
-        self.servers_changed.clone()
+        self.lists[0].clone()
     }
 
     /// Whether this scope watches for a server that does not exist.
@@ -216,7 +222,6 @@ impl Controllers {
             tasks,
             namespace: namespace.map(str::to_owned),
             lists: [server_lists, task_lists],
-            servers_changed,
         };
         Self {
             servers,
@@ -296,7 +301,7 @@ fn watch_servers(
             orphaned.send_modify(|times| *times += 1);
         })
         .applied_objects();
-    (store, stream, listed, changed)
+    (store, stream, receiver)
 }
 
 /// What the tasks' watch fills and wakes.

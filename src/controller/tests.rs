@@ -560,6 +560,20 @@ async fn unmanaged_tasks_stand_in_one_order() {
     assert_eq!(listed().iter().map(|task| task.id).collect::<Vec<_>>(), [1, 2]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_has_nothing_to_say_rests_and_is_woken_by_what_concerns_it() {
+    let lab = Lab::leading(&json!({}));
+    lab.apply(1, &json!({}));
+    lab.apply(2, &json!({}));
+    lab.pass_for(130).await;
+    let at_rest = |memory: &Memory| (memory.naps.len(), memory.knowledge.len());
+    assert_eq!(lab.memory(at_rest).await, (2, 0));
+    lab.apply(1, &token("a"));
+    lab.pass().await;
+    assert_eq!(lab.memory(at_rest).await, (1, 1), "the other one was not looked at");
+    assert_eq!(lab.effects("backup"), 1);
+}
+
 fn removal() -> Value {
     let not_after = Timestamp::from_second(START + 86_400).unwrap().to_string();
     json!({ "removal": { "when": "Now", "confirm": "key-1", "notAfter": not_after } })

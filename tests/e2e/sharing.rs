@@ -393,3 +393,64 @@ async fn the_leader_of_an_older_version_is_waited_for() {
     let lease = park.namespace.get("lease", RELEASE).await;
     assert_eq!(lease["spec"]["leaseTransitions"], 1, "{lease:#}");
 }
+
+/// The rights of a version that knew one leader only: no list and no watch of Leases.
+const OLDER: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: older}\n---\n\
+apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: older}\nrules:\n\
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]}\n\
+- {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [abb-operator], verbs: [get, patch]}\n---\n\
+apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: older}\n\
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: older}\n\
+subjects: [{kind: ServiceAccount, name: older}]\n---\n\
+apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: older-objects}\n\
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: abb-operator}\n\
+subjects: [{kind: ServiceAccount, name: older}]\n";
+
+#[tokio::test]
+async fn without_the_right_to_watch_one_leads_and_its_lease_is_looked_at() {
+    let park = Park::new("share-older", 3).await;
+    let namespace = &park.namespace;
+    namespace.apply(OLDER).await.ok();
+    let token = namespace.kubectl(&["create", "token", "older"]).await.ok();
+    let kubeconfig = namespace.operator_kubeconfig_path();
+    namespace
+        .cluster()
+        .write_kubeconfig_with(token.trim(), namespace.name(), kubeconfig);
+    let start = || namespace.operator(&[]);
+    let (mut first, mut second) = (start(), start());
+    first.wait_ready().await;
+    second.wait_ready().await;
+    eventually("one of them reads all", async || {
+        let read = [read_by(&[&first]).await.len(), read_by(&[&second]).await.len()];
+        if read == [3, 0] || read == [0, 3] {
+            Ok(())
+        } else {
+            Err(format!("{read:?}\n{}", first.log()))
+        }
+    })
+    .await;
+    assert_eq!(
+        first.log().matches("may not list and watch Leases").count(),
+        1,
+        "{}",
+        first.log()
+    );
+    let leads = first.metric("abb_leader", &[]).await == Some(1.0);
+    let (leader, standby) = if leads {
+        (&mut first, &second)
+    } else {
+        (&mut second, &first)
+    };
+    assert_eq!(leaders(&[leader, standby]).await, 1);
+    leader.kill().await;
+    eventually("the other one reads all", async || {
+        let read = read_by(&[standby]).await;
+        if read.len() == 3 {
+            Ok(())
+        } else {
+            Err(format!("{read:?}\n{}", standby.log()))
+        }
+    })
+    .await;
+    assert!(park.holders().await.is_empty(), "there is one Lease");
+}

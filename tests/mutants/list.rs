@@ -109,6 +109,26 @@ pub const MUTANTS: &[Mutant] = &[
         "Some(allowance)",
     ),
     mutant(
+        "a holder that was not heard of by the watch counts as dead without a list",
+        "src/controller/share/view.rs",
+        "            Life::Silent
+        }",
+        "            Life::Dead
+        }",
+    ),
+    mutant(
+        "servers are taken by what was known before the slot was written",
+        "src/controller/share/core.rs",
+        "is_current: is_open && self.since != 0 && self.view.upto() >= self.since,",
+        "is_current: is_open,",
+    ),
+    mutant(
+        "servers are kept although the slot had run out",
+        "src/act/fence.rs",
+        "part.taken_in == Some(held.reign)",
+        "part.taken_in.is_some()",
+    ),
+    mutant(
         "no read of the NAS between trigger and call",
         "src/decide/triggers.rs",
         "        if !self.observed.fresh || !self.is_read_after(&due) {",

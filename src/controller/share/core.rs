@@ -101,6 +101,8 @@ struct Slot {
     takes: Takes,
     /// When it is renewed.
     due: Instant,
+    /// When it runs out.
+    until: Instant,
     /// The last write may or may not have been committed.
     is_unsure: bool,
 }
@@ -295,6 +297,11 @@ impl Core {
     fn moves(&self, now: Instant) -> Vec<Move> {
         let owned: BTreeSet<ServerKey> = self.owned.keys().cloned().collect();
         let is_open = self.fences.whole.is_open();
+        let released = self.attempts.keys().filter_map(|purpose| match purpose {
+            Purpose::Release(server) => Some(server.clone()),
+            _ => None,
+        });
+        let outgoing: BTreeSet<ServerKey> = released.chain(self.draining.iter().cloned()).collect();
         plan(&Situation {
             leases: &self.leases,
             mode: self.mode,
@@ -303,6 +310,11 @@ impl Core {
             is_current: is_open && self.since != 0 && self.view.upto() >= self.since,
             servers: self.servers.as_ref(),
             owned: &owned,
+            is_claiming: self
+                .attempts
+                .keys()
+                .any(|purpose| matches!(purpose, Purpose::Claim(_))),
+            outgoing: &outgoing,
             is_busy: self.is_moving() > 0,
             view: &self.view,
             now,
@@ -331,6 +343,13 @@ impl Core {
         (self.leases.duration / 12).clamp(Duration::from_millis(100), Duration::from_secs(5))
     }
 
+    /// As long as the API server wishes, unless the slot would run out meanwhile: then half of what is left of it.
+    fn bearable(&self, after: Duration, now: Instant) -> Duration {
+        let end = self.slot.as_ref().map(|slot| slot.until);
+        let left = end.map_or(self.leases.duration, |end| end.saturating_duration_since(now));
+        if after < left { after } else { left / 2 }
+    }
+
     fn renew(&mut self, now: Instant, requests: &mut Vec<Request>) {
         // A process that does not know the servers is of no use as a member: it takes its slot at once, so that all begins
         // quickly, and keeps it only when it knows them.
@@ -344,7 +363,9 @@ impl Core {
             return;
         };
         if slot.is_unsure {
-            self.unwatched = Some((slot.record.name.clone(), now));
+            if !self.reading && self.unwatched.is_none() {
+                self.unwatched = Some((slot.record.name.clone(), now));
+            }
             return;
         }
         if self.view.upto() < slot.record.number() {
@@ -397,7 +418,11 @@ impl Core {
                 let is_renewing = self.attempts.contains_key(&Purpose::Renew);
                 let is_unsure = self.slot.as_ref().is_some_and(|slot| slot.is_unsure);
                 let purpose = Purpose::Claim(index);
-                if is_renewing || is_unsure || self.is_claiming() || self.attempts.contains_key(&purpose) {
+                let is_dropped = self
+                    .attempts
+                    .contains_key(&Purpose::Drop(self.leases.slot(index)));
+                let is_tried = self.attempts.contains_key(&purpose);
+                if is_renewing || is_unsure || is_dropped || self.is_claiming() || is_tried {
                     return;
                 }
                 let takes = match self.mode {
@@ -556,7 +581,7 @@ impl Core {
             self.drop_slot(name);
             return;
         };
-        self.view.show(record.clone(), now);
+        self.view.learn(record.clone(), now);
         let (is_ours, is_watched) = (record.holder == self.leases.identity, record.is_watched);
         match self.slot.as_mut().filter(|slot| slot.record.name == name) {
             Some(slot) if is_ours => {
@@ -594,7 +619,7 @@ impl Core {
             Written::Done(_) => None,
             Written::Deleted | Written::Conflict => Some(AFTER_CONFLICT),
             // The API server's wish, as long as the slot does not run out for it.
-            Written::Refused(after) => Some((*after).max(self.soon()).min(self.leases.duration / 3)),
+            Written::Refused(after) => Some(self.bearable(*after, now).max(self.soon())),
             Written::Unknown => Some(self.soon()),
         };
         self.attempts.remove(&purpose);
@@ -603,7 +628,7 @@ impl Core {
                 .insert(purpose.clone(), Attempt::NotBefore(now + wait));
         }
         if let Written::Done(record) = &written {
-            self.view.show(record.clone(), now);
+            self.view.learn(record.clone(), now);
         }
         match (purpose, written) {
             (Purpose::Claim(index), Written::Done(record)) => self.hold(index, record, sent, now),
@@ -619,18 +644,14 @@ impl Core {
                     self.unwatched = Some((name, now));
                 }
             }
-            (Purpose::Renew, Written::Conflict) => {
-                // Somebody else wrote: whoever it was, we cannot claim to hold it.
-                if let Some(name) = self.slot.as_ref().map(|slot| slot.record.name.clone()) {
-                    self.drop_slot(&name);
-                    self.unwatched = Some((name, now));
-                }
-            }
-            (Purpose::Renew, Written::Unknown) => {
+            // Somebody has written: a late renewal of ours, whoever takes it (which is after our time), or a person.
+            (Purpose::Renew, Written::Conflict | Written::Unknown) => {
                 if let Some(slot) = &mut self.slot {
                     slot.is_unsure = true;
+                    self.attempts.remove(&Purpose::Renew);
                 }
             }
+            (Purpose::Drop(name), Written::Deleted) => self.drop_slot(&name),
             (Purpose::Take(server), Written::Done(_)) => {
                 let fence = self.fences.part(&server);
                 // One that was asked for before the slot was lost does not count: it is taken once more.
@@ -669,6 +690,7 @@ impl Core {
             record,
             takes,
             due,
+            until,
             is_unsure: false,
         });
     }

@@ -27,6 +27,7 @@ mod plan;
 mod tests;
 mod view;
 mod watching;
+mod writing;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -36,10 +37,7 @@ use futures::{
     stream::{self, BoxStream, FuturesUnordered},
 };
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{
-    Api, Client,
-    api::{DeleteParams, ListParams, Patch, PostParams, Preconditions},
-};
+use kube::{Api, Client, api::ListParams};
 use tokio::{
     sync::{broadcast, watch},
     time::{Instant, sleep_until, timeout},
@@ -50,7 +48,7 @@ use self::{
     lease::{Leases, Record},
     watching::{Told, list, watching},
 };
-use super::{Context, Scope, ServerKey, cluster::Cluster, swap};
+use super::{Context, Scope, ServerKey, cluster::Cluster};
 use crate::act::Fence;
 
 pub use fences::Fences;
@@ -322,13 +320,9 @@ impl Sharing {
                     lease,
                     with_labels,
                 } => {
-                    let write = write(&api, version.as_deref(), &lease, with_labels);
-                    let written = match timeout(longest, write).await {
-                        Ok(answer) => {
-                            written(answer.map(|lease| Written::Done(Record::of(&lease, leases.duration))))
-                        }
-                        Err(_) => Written::Unknown,
-                    };
+                    let write =
+                        writing::write(&api, version.as_deref(), &lease, with_labels, leases.duration);
+                    let written = timeout(longest, write).await.unwrap_or(Written::Unknown);
                     Outcome::Answered {
                         purpose,
                         written,
@@ -341,17 +335,8 @@ impl Sharing {
                     name,
                     version,
                 } => {
-                    let params = DeleteParams {
-                        preconditions: Some(Preconditions {
-                            resource_version: Some(version),
-                            uid: None,
-                        }),
-                        ..DeleteParams::default()
-                    };
-                    let written = match timeout(longest, api.delete(&name, &params)).await {
-                        Ok(answer) => written(answer.map(|_| Written::Deleted)),
-                        Err(_) => Written::Unknown,
-                    };
+                    let delete = writing::delete(&api, &name, version);
+                    let written = timeout(longest, delete).await.unwrap_or(Written::Unknown);
                     Outcome::Answered {
                         purpose,
                         written,
@@ -386,33 +371,6 @@ async fn drain<C: Cluster>(context: &Context<C>, server: &ServerKey, fence: &Fen
     context.fleet.forget(server).await;
 }
 
-/// Creates a Lease, or puts ours in the place of the one that was read. Network.
-async fn write(
-    api: &Api<Lease>,
-    version: Option<&str>,
-    lease: &Lease,
-    with_labels: bool,
-) -> Result<Lease, kube::Error> {
-    let Some(version) = version else {
-        return api.create(&PostParams::default(), lease).await;
-    };
-    let name = lease.metadata.name.as_deref().unwrap_or_default();
-    let patch: Patch<()> = if with_labels {
-        let fields = [
-            ("/metadata/labels", json(&lease.metadata.labels)),
-            ("/spec", json(&lease.spec)),
-        ];
-        swap::swap_all(Some(version), &fields)
-    } else {
-        swap::swap(Some(version), "/spec", &lease.spec)
-    };
-    api.patch(name, &swap::parameters(), &patch).await
-}
-
-fn json(value: &impl serde::Serialize) -> serde_json::Value {
-    serde_json::to_value(value).expect("strings and numbers")
-}
-
 /// Reads one Lease, whatever its labels; `Err` where nobody knows. Network.
 async fn read(api: &Api<Lease>, leases: &Leases, name: &str, polls: bool) -> Result<Option<Record>, ()> {
     let read = async {
@@ -425,28 +383,4 @@ async fn read(api: &Api<Lease>, leases: &Leases, name: &str, polls: bool) -> Res
     let read = timeout(leases.duration / 3, read).await.map_err(|_| ())?;
     let read = read.map_err(|error| tracing::warn!(%error, name, "failed to read the Lease"))?;
     Ok(read.map(|lease| Record::of(&lease, leases.duration)))
-}
-
-/// What an answer means for the Lease. What the API server did not say in clear words has to be read.
-fn written(answer: Result<Written, kube::Error>) -> Written {
-    /// Where it does not say how long.
-    const AGAIN: Duration = Duration::from_secs(1);
-    match answer {
-        Ok(written) => written,
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Written::Conflict,
-        Err(kube::Error::Api(status)) if (400..500).contains(&status.code) && status.code != 408 => {
-            let after = status
-                .details
-                .as_ref()
-                .map_or(0, |details| details.retry_after_seconds);
-            if status.code != 429 {
-                tracing::warn!(error = status.message, "failed to write the Lease");
-            }
-            Written::Refused(Duration::from_secs(u64::from(after)).max(AGAIN))
-        }
-        Err(error) => {
-            tracing::warn!(%error, "failed to write the Lease");
-            Written::Unknown
-        }
-    }
 }

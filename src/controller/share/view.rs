@@ -75,6 +75,14 @@ impl View {
         self.upto = self.upto.max(version);
     }
 
+    /// A Lease as a write or a read of ours told it. Of a version that the history has passed nothing new is learnt: the Lease
+    /// may be gone since.
+    pub(super) fn learn(&mut self, record: Record, now: Instant) {
+        if !record.is_watched || record.number() > self.upto {
+            self.show(record, now);
+        }
+    }
+
     /// A Lease as it is now, or was at its version.
     pub(super) fn show(&mut self, record: Record, now: Instant) {
         let before = self.seen.get(&record.name);

@@ -101,7 +101,7 @@ const ROWS: &[Row] = &[
     Row {
         slots: &["a", "me"],
         servers: &["free", "free", "free"],
-        moves: &["take 1"],
+        moves: &["take 2"],
         ..row("three for two: one for the second, the remainder for the first")
     },
     Row {
@@ -339,6 +339,8 @@ fn moves(row: &Row) -> Vec<String> {
         is_current: row.is_current,
         servers: Some(&named),
         owned: &owned,
+        is_claiming: false,
+        outgoing: &BTreeSet::new(),
         is_busy: false,
         view: &view,
         now,

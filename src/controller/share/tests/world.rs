@@ -68,6 +68,7 @@ enum Answer {
     Looked(Option<(Vec<Record>, u64)>),
     Listed(Vec<Record>, u64, Instant),
     Read(String, Option<Record>),
+    Unread(String),
     Written(Purpose, Written),
     Drained(ServerKey),
 }
@@ -106,6 +107,7 @@ pub(super) struct World {
     version: u64,
     flights: Vec<Flight>,
     is_calm: bool,
+    begun: Instant,
     /// What was asked for.
     pub(super) requests: Vec<String>,
 }
@@ -122,6 +124,7 @@ impl World {
             version: 1,
             flights: Vec::new(),
             is_calm: true,
+            begun: Instant::now(),
             requests: Vec::new(),
         }
     }
@@ -202,7 +205,9 @@ impl World {
         let one = living
             .get(usize::try_from(self.chance.below(8)).unwrap())
             .copied();
-        match (self.chance.below(9), one) {
+        let what = self.chance.below(9);
+        self.log(|| format!("disturb {what} {one:?}"));
+        match (what, one) {
             (0, Some(one)) if living.len() > 1 => self.kill(one),
             (1, Some(one)) if living.len() > 1 => self.stop(one),
             (2 | 3, Some(one)) => {
@@ -302,6 +307,7 @@ impl World {
         let is_over = process.stopping && process.core.is_empty();
         process.core.gains();
         for request in requests {
+            self.log(|| format!("[{number}] sends {request:?}"));
             self.note(&request);
             self.send(number, request, now);
         }
@@ -311,6 +317,12 @@ impl World {
             if let Some(request) = process.core.retire() {
                 self.send(number, request, now);
             }
+        }
+    }
+
+    fn log(&self, text: impl FnOnce() -> String) {
+        if std::env::var("SHARE_LOG").is_ok() {
+            eprintln!("{:?} {}", self.begun.elapsed(), text());
         }
     }
 
@@ -367,6 +379,7 @@ impl World {
     fn give_up(&mut self, process: usize, request: &Request, sent: Instant, reign: u64) {
         let answer = match request {
             Request::Look => Answer::Looked(None),
+            Request::Read(name) => Answer::Unread(name.clone()),
             Request::Write { purpose, .. } | Request::Delete { purpose, .. } => {
                 Answer::Written(purpose.clone(), Written::Unknown)
             }
@@ -426,7 +439,7 @@ impl World {
             Request::Drain(..) => return,
         };
         let back = self.delay();
-        if is_late && !matches!(answer, Answer::Listed(..) | Answer::Read(..)) {
+        if is_late && !matches!(answer, Answer::Listed(..)) {
             return;
         }
         let is_lost = now.duration_since(sent) + back > DURATION / 3;
@@ -435,6 +448,7 @@ impl World {
                 (sent + DURATION / 3).max(now),
                 Answer::Written(purpose, Written::Unknown),
             ),
+            Answer::Read(name, _) if is_lost => ((sent + DURATION / 3).max(now), Answer::Unread(name)),
             Answer::Looked(_) if is_lost => ((sent + DURATION / 3).max(now), Answer::Looked(None)),
             answer => (now + back, answer),
         };
@@ -510,6 +524,17 @@ impl World {
         }
         process.news = true;
         let mut follow = None;
+        if std::env::var("SHARE_LOG").is_ok() {
+            let text = match &answer {
+                Answer::Written(purpose, written) => format!("{purpose:?} {written:?}"),
+                Answer::Looked(found) => format!("looked {}", found.is_some()),
+                Answer::Listed(..) => "listed".to_owned(),
+                Answer::Read(name, read) => format!("{name} {read:?}"),
+                Answer::Unread(name) => format!("{name} unread"),
+                Answer::Drained(server) => format!("drained {server:?}"),
+            };
+            eprintln!("{:?} [{number}] got {text}", self.begun.elapsed());
+        }
         match answer {
             Answer::Looked(listed) => process.core.looked(listed, now),
             Answer::Listed(records, version, asked) => {
@@ -521,6 +546,7 @@ impl World {
                 process.core.told(Told::Listed(records, version, asked), now);
             }
             Answer::Read(name, record) => process.core.read_one(&name, Ok(record), now),
+            Answer::Unread(name) => process.core.read_one(&name, Err(()), now),
             Answer::Written(purpose, written) => process.core.answered(purpose, written, sent, reign, now),
             Answer::Drained(server) => {
                 process.fences.of_server(&server).end();
