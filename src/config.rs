@@ -6,10 +6,16 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{api::GoDuration, telemetry::LogFormat};
 
+mod account;
+#[cfg(feature = "terminal")]
 mod manifests;
+#[cfg(feature = "terminal")]
 mod plugin;
 
-pub use manifests::{AccountArgs, ApplyArgs, ManifestArgs, PlanArgs, PlanFormat};
+pub use account::AccountArgs;
+#[cfg(feature = "terminal")]
+pub use manifests::{ApplyArgs, ManifestArgs, PlanArgs, PlanFormat};
+#[cfg(feature = "terminal")]
 pub use plugin::{
     BackupArgs, CancelArgs, ClusterArgs, DoctorArgs, Format, ImportArgs, Plugin, PluginCommand, Shell,
     StatusArgs, TaskArgs,
@@ -33,10 +39,13 @@ pub enum Command {
     Crd(CrdArgs),
     /// Serve a simulated NAS to try things on.
     Simulate(SimulateArgs),
+    #[cfg(feature = "terminal")]
     /// Show a whole run with everything embedded: no cluster, no NAS, nothing to configure.
     Demo(DemoArgs),
+    #[cfg(feature = "terminal")]
     /// Show what manifests would send to a NAS, and why; no cluster is needed.
     Plan(Box<PlanArgs>),
+    #[cfg(feature = "terminal")]
     /// Carry manifests out against a NAS, without a cluster.
     Apply(Box<ApplyArgs>),
     /// Call one method of a NAS's Active Backup API.
@@ -45,6 +54,7 @@ pub enum Command {
     Record(Box<RecordArgs>),
     /// Ask a running operator whether it is ready.
     Ready(ReadyArgs),
+    #[cfg(feature = "terminal")]
     /// Print what makes a shell complete commands, flags and names.
     #[command(after_long_help = COMPLETION_HELP)]
     Completion {
@@ -69,10 +79,10 @@ pub struct RunArgs {
     /// Address of /healthz, /readyz and /metrics; port 0 takes a free one.
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDR", env = "ABB_LISTEN")]
     pub listen: SocketAddr,
-    /// Namespace of the Lease; the kubeconfig's or the pod's own by default.
+    /// Namespace of the Leases; the kubeconfig's or the pod's own by default.
     #[arg(long, value_name = "NS", env = "ABB_LEASE_NAMESPACE")]
     pub lease_namespace: Option<String>,
-    /// Name of the Lease.
+    /// Name of the first replica's Lease; those of the others and of the BackupServers begin with it.
     #[arg(
         long,
         default_value = "abb-operator",
@@ -80,10 +90,13 @@ pub struct RunArgs {
         env = "ABB_LEASE_NAME"
     )]
     pub lease_name: String,
-    /// How long leadership lasts without renewal; renewed every third of it. At least 3s.
+    /// How long a replica counts as alive without renewal; renewed every third of it. At least 3s.
     #[arg(long, default_value = "60s", value_parser = lease_duration, value_name = "DURATION", env = "ABB_LEASE_DURATION")]
     pub lease_duration: Duration,
-    /// Lead without a Lease. Only where nothing can start a second process.
+    /// Let one replica serve all BackupServers while the others stand by, instead of sharing them out.
+    #[arg(long, env = "ABB_SINGLE_LEADER")]
+    pub single_leader: bool,
+    /// Serve without a Lease. Only where nothing can start a second process.
     #[arg(long, env = "ABB_NO_LEADER_ELECTION")]
     pub no_leader_election: bool,
     /// How log lines look.
@@ -176,6 +189,7 @@ Examples:
   abb-operator simulate --replay nas.jsonl
   curl -s http://127.0.0.1:5999/ledger";
 
+#[cfg(feature = "terminal")]
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = DEMO_HELP)]
@@ -188,6 +202,7 @@ pub struct DemoArgs {
     pub namespace: Option<String>,
 }
 
+#[cfg(feature = "terminal")]
 const DEMO_HELP: &str = "\
 Examples:
   abb-operator demo
@@ -312,6 +327,7 @@ Examples:
   abb-operator ready
   abb-operator ready --url http://127.0.0.1:9090/readyz --wait 2m";
 
+#[cfg(feature = "terminal")]
 const COMPLETION_HELP: &str = "\
 The script asks abb-operator itself at each TAB, so that it stays right after an update.
 

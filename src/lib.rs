@@ -15,12 +15,14 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod decide;
+#[cfg(feature = "terminal")]
 pub mod manifest;
 pub mod nas;
 pub mod observe;
 pub mod record;
 pub mod serve;
 pub mod simulator;
+#[cfg(feature = "terminal")]
 pub mod standalone;
 pub mod status;
 pub mod telemetry;

@@ -11,6 +11,8 @@ use prometheus::{
     CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntGauge, Opts, Registry, TextEncoder,
     core::Collector, proto::MetricFamily,
 };
+use tracing::Level;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use self::catalogue::{
     BUILD_INFO, LEADER, MUTATIONS, RECONCILE_DURATION, RECONCILES, REQUEST_DURATION, REQUESTS,
@@ -34,18 +36,28 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error. `RUST_LOG` narrows or widens it.
+/// Starts logging to standard error. `RUST_LOG` narrows or widens it: levels, of all or by target, such as
+/// `info,kube_client=debug`. It names no spans and no fields: what reads those has a machine of regular expressions in it.
 pub fn init_logs(format: LogFormat, default: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let chosen = std::env::var("RUST_LOG").ok();
+    let filter = levels(chosen.as_deref(), default);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
     // A second start (tests in one process) keeps the first one's settings.
     let _ = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry.with(lines).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
+}
+
+/// What was chosen, if it says something that can be read.
+fn levels(chosen: Option<&str>, default: &str) -> Targets {
+    let read = |text: &str| text.parse().ok();
+    chosen
+        .filter(|text| !text.trim().is_empty())
+        .and_then(read)
+        .or_else(|| read(default))
+        .unwrap_or_else(|| Targets::new().with_default(Level::INFO))
 }
 
 /// Metrics of the process.
@@ -142,7 +154,7 @@ impl Metrics {
     /// The encoder's, which registered metrics do not meet.
     pub fn render(
         &self,
-        tasks: &[Arc<BackupTask>],
+        tasks: impl Iterator<Item = BackupTask>,
         servers: &[(BackupServer, ServerSample)],
     ) -> Result<String, prometheus::Error> {
         let mut families = self.registry.gather();
@@ -231,4 +243,34 @@ fn build_info() -> GaugeVec {
     let info = gauge(&BUILD_INFO);
     info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
     info
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_chosen_for_all_and_by_target() {
+        let chosen = levels(Some("info,hyper=warn,kube_client::client=debug"), "error");
+        for (target, level, passes) in [
+            ("abb_operator::nas", Level::INFO, true),
+            ("abb_operator::nas", Level::DEBUG, false),
+            ("hyper::client", Level::WARN, true),
+            ("hyper::client", Level::INFO, false),
+            ("kube_client::client::retry", Level::DEBUG, true),
+            ("kube_client", Level::DEBUG, false),
+        ] {
+            assert_eq!(chosen.would_enable(target, &level), passes, "{target} {level}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_or_cannot_be_read_leaves_the_default() {
+        for text in [None, Some(""), Some(" "), Some("hyper=loud")] {
+            let chosen = levels(text, "warn,kube_client=off");
+            assert!(chosen.would_enable("abb_operator", &Level::WARN), "{text:?}");
+            assert!(!chosen.would_enable("abb_operator", &Level::INFO), "{text:?}");
+            assert!(!chosen.would_enable("kube_client", &Level::ERROR), "{text:?}");
+        }
+    }
 }

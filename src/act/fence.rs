@@ -1,8 +1,9 @@
-//! The fence in front of everything that changes a NAS or the cluster: open while this process leads. The election
-//! moves it; whoever sends asks it after the last await.
+//! The fence in front of everything that changes a NAS or the cluster: open while this process may act. Whoever holds the
+//! Leases moves it; whoever sends asks it after the last await. Where the work is shared out, a part of the fence stands in
+//! front of each share: it is open while the whole is, and while this process has that share.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,14 +17,29 @@ pub struct Fence {
     lease: Option<Duration>,
     /// Of which reign it is; `None` for whichever there is.
     reign: Option<u64>,
+    /// Of which share it is; `None` for the whole.
+    part: Option<Arc<Mutex<Part>>>,
 }
 
-/// What the election says.
+/// What the slot's Lease says.
 #[derive(Debug, Default)]
 struct Held {
     until: Option<Instant>,
-    /// How often the fence was opened: between two reigns another process may have led.
+    /// The present reign: between two of them another process may have led.
     reign: u64,
+    /// Reigns of the whole and of its parts so far; no two have the same number.
+    reigns: u64,
+}
+
+/// What the Lease of one share says.
+#[derive(Debug, Default)]
+struct Part {
+    /// The present reign over this share.
+    reign: u64,
+    /// In which reign of the whole it was taken; it ends with that one.
+    taken_in: Option<u64>,
+    /// It is to be given away: what is under way may end, nothing begins.
+    is_closing: bool,
 }
 
 impl Fence {
@@ -34,6 +50,7 @@ impl Fence {
             held: Arc::default(),
             lease: None,
             reign: None,
+            part: None,
         }
     }
 
@@ -44,6 +61,50 @@ impl Fence {
             held: Arc::default(),
             lease: Some(lease),
             reign: None,
+            part: None,
+        }
+    }
+
+    /// A part of this fence that is closed until it is taken.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self {
+            part: Some(Arc::default()),
+            reign: None,
+            ..self.clone()
+        }
+    }
+
+    /// Opens a part, for as long as the whole has not been closed since its reign of that number. Tells whether it is
+    /// open now.
+    pub fn take(&self, whole: u64) -> bool {
+        let Some(part) = &self.part else { return false };
+        let mut part = lock(part);
+        let mut held = lock(&self.held);
+        if held.reign != whole {
+            return false;
+        }
+        held.reigns += 1;
+        *part = Part {
+            reign: held.reigns,
+            taken_in: Some(whole),
+            is_closing: false,
+        };
+        drop((held, part));
+        self.is_open()
+    }
+
+    /// Lets nothing begin any more behind a part; what has begun keeps its fence until [`Fence::end`].
+    pub fn close(&self) {
+        if let Some(part) = &self.part {
+            lock(part).is_closing = true;
+        }
+    }
+
+    /// Closes a part for good.
+    pub fn end(&self) {
+        if let Some(part) = &self.part {
+            lock(part).taken_in = None;
         }
     }
 
@@ -51,9 +112,8 @@ impl Fence {
     /// settled by now, and must not be sent when this process leads once more.
     #[must_use]
     pub fn of_this_reign(&self) -> Self {
-        let reign = self.held.lock().unwrap_or_else(PoisonError::into_inner).reign;
         Self {
-            reign: Some(reign),
+            reign: Some(self.present_reign()),
             ..self.clone()
         }
     }
@@ -67,14 +127,21 @@ impl Fence {
     /// The number of the reign this fence is of, or of the present one: what was seen in another reign is out of date.
     #[must_use]
     pub fn reign(&self) -> u64 {
-        let present = || self.held.lock().unwrap_or_else(PoisonError::into_inner).reign;
-        self.reign.unwrap_or_else(present)
+        self.reign.unwrap_or_else(|| self.present_reign())
     }
 
-    /// Whether this process leads now.
+    fn present_reign(&self) -> u64 {
+        match &self.part {
+            Some(part) => lock(part).reign,
+            None => lock(&self.held).reign,
+        }
+    }
+
+    /// Whether something may begin now.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.lease.is_none() || self.remaining() > Duration::ZERO
+        let is_closing = || self.part.as_ref().is_some_and(|part| lock(part).is_closing);
+        self.lease.is_none() || self.remaining() > Duration::ZERO && (self.reign.is_some() || !is_closing())
     }
 
     /// How long a mutating call may take if it starts now: the smaller of `request` and a third of the Lease, and
@@ -89,24 +156,35 @@ impl Fence {
     }
 
     fn remaining(&self) -> Duration {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_present = self.reign.is_none_or(|reign| reign == held.reign);
+        let part = self.part.as_ref().map(|part| lock(part));
+        let held = lock(&self.held);
+        let (present, is_taken) = match &part {
+            Some(part) => (part.reign, part.taken_in == Some(held.reign)),
+            None => (held.reign, true),
+        };
+        let is_present = is_taken && self.reign.is_none_or(|reign| reign == present);
         held.until.filter(|_| is_present).map_or(Duration::ZERO, |until| {
             until.saturating_duration_since(Instant::now())
         })
     }
 
-    /// Opens the fence until a time on our monotonic clock, or closes it. The election's to call. Tells whether it was
+    /// Opens the whole until a time on our monotonic clock, or closes it. For whoever holds the Lease to call. Tells whether it was
     /// open up to now: one that was not may have been met closed.
     pub fn hold_until(&self, until: Option<Instant>) -> bool {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.held);
         let is_held = held.until.is_some_and(|until| until > Instant::now());
         if !is_held && until.is_some() {
-            held.reign += 1;
+            held.reigns += 1;
+            held.reign = held.reigns;
         }
         held.until = until;
         is_held
     }
+}
+
+/// A panic elsewhere leaves plain values.
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -165,5 +243,39 @@ mod tests {
         assert_eq!(second.allowance(request), None, "given up and taken anew");
         assert_eq!((first.reign(), second.reign(), fence.reign()), (1, 2, 3));
         assert_eq!(Fence::open().of_this_reign().allowance(request), Some(request));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_is_open_while_it_is_taken_and_the_whole_is_held() {
+        let whole = Fence::leased(Duration::from_secs(60));
+        let request = Duration::from_secs(20);
+        let (one, other) = (whole.part(), whole.part());
+        let hold = || {
+            whole.hold_until(Some(Instant::now() + Duration::from_secs(60)));
+        };
+        hold();
+        assert!(!one.is_open(), "nobody has taken it");
+        assert!(one.take(whole.reign()) && one.is_open() && !other.is_open());
+        let pass = one.of_this_reign();
+        one.close();
+        assert!(!one.is_open(), "nothing begins any more");
+        assert_eq!(pass.allowance(request), Some(request), "what has begun goes on");
+        one.end();
+        assert_eq!(pass.allowance(request), None);
+        assert!(one.take(whole.reign()) && one.is_open());
+        assert!(!pass.is_open(), "taken anew, which is another reign");
+        let (pass, before) = (one.of_this_reign(), whole.reign());
+        whole.hold_until(None);
+        hold();
+        assert!(!one.is_open() && !pass.is_open(), "the whole was lost");
+        assert!(!one.take(before), "asked for before the whole was lost");
+        assert!(one.take(whole.reign()) && other.take(whole.reign()));
+        assert!(!pass.is_open());
+        assert_ne!(one.reign(), other.reign(), "each share has reigns of its own");
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(
+            !one.is_open() && !one.take(whole.reign()),
+            "the whole has run out"
+        );
     }
 }

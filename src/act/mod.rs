@@ -37,6 +37,15 @@ impl Outcome {
             deadline: now,
         }
     }
+
+    /// A call for which there was no connection.
+    #[must_use]
+    pub fn not_sent(now: Timestamp) -> Self {
+        Self {
+            answered: Answered::NotDispatched,
+            ..Self::withheld(now)
+        }
+    }
 }
 
 /// A NAS that was asked who it is.
@@ -72,36 +81,29 @@ impl Peer {
     }
 }
 
-/// Sends the call of an intent that this process recorded a moment ago. Network.
+/// Opens the connection for the call of an intent. Network: that, and a login where there is no session.
 ///
-/// The connection is opened first. Between the fence's answer and the first byte there is no await, so a pause of
-/// the process in between meets either the fence or, if it is longer than the connection lives, a closed socket.
-/// What remains is a pause inside the write itself.
-///
-/// A crash before the call leaves an intent that the next process finds and does not send on; a crash after it
-/// leaves the same intent, whose run that process finds by evidence.
-pub async fn send(peer: &Peer, intent: &Intent, fence: &Fence, clock: Clock, request: Duration) -> Outcome {
+/// Nothing of the call is sent before [`fire`], so this may run beside the write that records the intent. A connection
+/// that nobody fires is closed without a byte of HTTP on it. One that the NAS closed while the write was under way sends
+/// nothing either ([`Answered::NotDispatched`]).
+pub async fn arm(peer: &Peer, intent: &Intent) -> Result<Armed, ArmError> {
     let task = TaskId(intent.task_id);
     let mutation = match intent.action {
         IntentAction::Backup => Mutation::Backup(task),
         IntentAction::Cancel => Mutation::Cancel(task),
         IntentAction::Remove => Mutation::Remove(task),
     };
-    let armed = match peer.arm(mutation).await {
-        Ok(armed) => armed,
-        Err(error) => {
-            tracing::warn!(%error, intent = intent.id, "nothing was sent");
-            let now = clock.now();
-            return Outcome {
-                answered: Answered::NotDispatched,
-                ..Outcome::withheld(now)
-            };
-        }
-    };
-    fire(armed, fence, clock, request).await
+    peer.arm(mutation).await
 }
 
-/// The line of the call.
+/// Sends the call of an intent that this process recorded a moment ago. Network.
+///
+/// The connection was opened before. Between the fence's answer and the first byte there is no await, so a pause of
+/// the process in between meets either the fence or, if it is longer than the connection lives, a closed socket.
+/// What remains is a pause inside the write itself.
+///
+/// A crash before the call leaves an intent that the next process finds and does not send on; a crash after it
+/// leaves the same intent, whose run that process finds by evidence.
 pub async fn fire(armed: Armed, fence: &Fence, clock: Clock, request: Duration) -> Outcome {
     let Some(allowance) = fence.allowance(request) else {
         return Outcome::withheld(clock.now());

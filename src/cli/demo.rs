@@ -205,6 +205,7 @@ async fn in_cluster(args: DemoArgs, nas: &Simulator, manifests: Manifests) -> Re
         listen: ([127, 0, 0, 1], 0).into(),
         lease_namespace: Some(namespace),
         lease_name: "abb-operator-demo".to_owned(),
+        single_leader: true,
         lease_duration: Duration::from_secs(15),
         no_leader_election: false,
         log_format: LogFormat::Text,

@@ -1,19 +1,28 @@
 //! The commands. Each takes its arguments as typed and says what went wrong in one line: what, where, remedy.
 
+#[cfg(feature = "terminal")]
 mod apply;
 mod call;
+#[cfg(feature = "terminal")]
 mod completion;
 mod crd;
+#[cfg(feature = "terminal")]
 mod demo;
+#[cfg(feature = "terminal")]
 mod doctor;
+#[cfg(feature = "terminal")]
 mod manifests;
 mod nas;
 mod operate;
+#[cfg(feature = "terminal")]
 mod plan;
+#[cfg(feature = "terminal")]
 mod plugin;
+#[cfg(feature = "terminal")]
 mod progress;
 mod ready;
 mod record;
+#[cfg(feature = "terminal")]
 mod screen;
 mod simulate;
 
@@ -21,10 +30,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
 
-use crate::config::{Cli, Command, Plugin};
+#[cfg(feature = "terminal")]
+use crate::config::Plugin;
+use crate::config::{Cli, Command};
 
 /// Bad usage or input (contract, "Exit codes").
 const BAD_USAGE: u8 = 3;
+#[cfg(feature = "terminal")]
 /// A plan has something that is due (contract, "Exit codes").
 const IS_DUE: u8 = 2;
 
@@ -52,6 +64,7 @@ impl Failure {
         }
     }
 
+    #[cfg(feature = "terminal")]
     /// All that is to be said was printed.
     fn said(exit_code: u8) -> Self {
         Self {
@@ -77,12 +90,17 @@ impl Failure {
 /// A whole program: reads its arguments, runs what they say, and ends with the exit code of the contract.
 #[must_use]
 pub fn start<P: Parser, F: Future<Output = ExitCode>>(run: impl FnOnce(P) -> F) -> ExitCode {
+    #[cfg(feature = "terminal")]
     if completion::answered::<P>() {
         return ExitCode::SUCCESS;
     }
     let arguments = match P::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
+            #[cfg(not(feature = "terminal"))]
+            if let Some(failure) = left_out(&error) {
+                return ended_with(Err(failure));
+            }
             // Nothing can be done about a closed standard error.
             let _ = error.print();
             return match error.kind() {
@@ -92,7 +110,7 @@ pub fn start<P: Parser, F: Future<Output = ExitCode>>(run: impl FnOnce(P) -> F) 
         }
     };
     crate::install_crypto();
-    match tokio::runtime::Runtime::new() {
+    match runtime() {
         Ok(runtime) => runtime.block_on(run(arguments)),
         Err(error) => {
             eprintln!("error: failed to start: {error}");
@@ -101,23 +119,61 @@ pub fn start<P: Parser, F: Future<Output = ExitCode>>(run: impl FnOnce(P) -> F) 
     }
 }
 
+/// More threads than these would wait beside each other: passes wait for sockets far longer than they compute. Each holds a
+/// stack and, with most allocators, memory of its own, and nodes of a hundred cores exist.
+const MOST_WORKERS: usize = 4;
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(MOST_WORKERS))
+        .enable_all()
+        .build()
+}
+
+/// Commands that a build without the feature `terminal` lacks; the image's binary is one.
+#[cfg(not(feature = "terminal"))]
+const LEFT_OUT: [&str; 4] = ["apply", "completion", "demo", "plan"];
+
+#[cfg(not(feature = "terminal"))]
+const RELEASES: &str = "https://github.com/abb-operator/abb-operator/releases";
+
+/// Where to get a command that this build leaves out, if that is what was asked for.
+#[cfg(not(feature = "terminal"))]
+fn left_out(error: &clap::Error) -> Option<Failure> {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    LEFT_OUT.contains(&name.as_str()).then(|| {
+        Failure::usage(format!(
+            "the image's abb-operator has no {name:?}: the one of {RELEASES} has it"
+        ))
+    })
+}
+
 /// Runs a command; exit codes as in the contract (0 done, 1 failed, 3 bad usage or input).
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Run(args) => Box::pin(operate::run(args)).await,
         Command::Crd(args) => crd::run(&args),
         Command::Simulate(args) => simulate::run(args).await,
+        #[cfg(feature = "terminal")]
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Ready(args) => ready::run(&args).await,
         Command::Record(args) => Box::pin(record::run(*args)).await,
+        #[cfg(feature = "terminal")]
         Command::Plan(args) => Box::pin(plan::run(*args)).await,
+        #[cfg(feature = "terminal")]
         Command::Apply(args) => Box::pin(apply::run(*args)).await,
         Command::Call(args) => Box::pin(call::run(*args)).await,
+        #[cfg(feature = "terminal")]
         Command::Completion { shell } => completion::script("abb-operator", shell.into()),
     };
     ended_with(done)
 }
 
+#[cfg(feature = "terminal")]
 /// Runs a command of the kubectl plugin; exit codes as above.
 pub async fn run_plugin(plugin: Plugin) -> ExitCode {
     ended_with(Box::pin(plugin::run(plugin)).await)

@@ -6,15 +6,18 @@ use futures::future::{BoxFuture, join_all};
 use kube::{Client, Config, ResourceExt};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{broadcast, watch},
 };
 
 use super::Failure;
 use crate::{
     act::Fence,
-    api::{BackupServer, BackupTask},
+    api::BackupServer,
     config::RunArgs,
-    controller::{Context, Controllers, Election, Fleet, Machine, Scope, kubernetes::Kubernetes},
+    controller::{
+        Context, Controllers, Fences, Fleet, Handle, Machine, Mode, SILENCE, Scope, Settings, Sharing,
+        kubernetes::Kubernetes,
+    },
     serve::{self, Probes},
     telemetry::{Metrics, ServerSample, init_logs},
 };
@@ -47,29 +50,47 @@ pub(super) async fn operate(
 ) -> Result<(), Failure> {
     // The client's own retries would repeat writes that may have been committed; see `controller::kubernetes`.
     config.default_retry = false;
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
     let default_namespace = config.default_namespace.clone();
     let client = Client::try_from(config)
         .map_err(|error| Failure::because("failed to set up the cluster's client", &error))?;
     let identity = identity();
     let metrics = Arc::new(Metrics::new());
-    let (election, fence, leading) = if args.no_leader_election {
+    let (sharing, handle) = if args.no_leader_election {
         let (_, leading) = watch::channel(true);
-        (None, Fence::open(), leading)
+        let (gains, _) = broadcast::channel(1);
+        let fences = Fences::from(Fence::open());
+        let handle = Handle {
+            fences,
+            gains,
+            leading,
+        };
+        (None, handle)
     } else {
-        let namespace = args.lease_namespace.clone().unwrap_or(default_namespace);
-        let (election, fence, leading) = Election::new(
-            client.clone(),
-            &namespace,
-            &args.lease_name,
-            &identity,
-            args.lease_duration,
-        );
-        (Some(election), fence, leading)
+        let settings = Settings {
+            namespace: args.lease_namespace.clone().unwrap_or(default_namespace),
+            name: args.lease_name.clone(),
+            identity: identity.clone(),
+            duration: args.lease_duration,
+            mode: if args.single_leader {
+                Mode::Single
+            } else {
+                Mode::Shared
+            },
+        };
+        let (sharing, handle) = Sharing::new(client.clone(), settings);
+        (Some(sharing), handle)
     };
+    let Handle {
+        fences,
+        gains,
+        leading,
+    } = handle;
     let context = Arc::new(Context {
         cluster: Kubernetes::new(client.clone(), &identity),
         fleet: Fleet::default(),
-        fence,
+        fence: fences,
         metrics: Arc::clone(&metrics),
         machine: Machine::default(),
     });
@@ -93,33 +114,32 @@ pub(super) async fn operate(
     })?;
     tracing::info!(%address, "listening");
     let probes = Arc::new(State {
-        scopes,
+        scopes: scopes.clone(),
         context: Arc::clone(&context),
     });
     let server = tokio::spawn(serve::serve(listener, probes));
-    let leads = tokio::spawn(follow(leading.clone(), metrics, args.no_leader_election));
+    let leads = tokio::spawn(follow(leading, metrics, args.no_leader_election));
 
     let work = join_all(
         controllers
             .into_iter()
-            .map(|controllers| controllers.run(Arc::clone(&context), leading.clone(), stop.clone())),
+            .map(|controllers| controllers.run(Arc::clone(&context), &gains, stop.clone())),
     );
-    // The election outlives the passes: a call under way keeps its fence until it is over.
+    // The slot outlives the passes: a call under way keeps its fence until it is over. Servers without one are given
+    // away meanwhile.
     let (over, passes_over) = watch::channel(false);
-    let elect = async {
-        if let Some(election) = &election {
-            election.run(passes_over).await;
+    let share = async {
+        if let Some(sharing) = sharing {
+            sharing.run(&context, &scopes, stop.clone(), passes_over).await;
         }
     };
     let passes = async {
         work.await;
         context.fleet.log_out().await;
+        context.cluster.close().await;
         over.send_replace(true);
     };
-    futures::future::join(elect, passes).await;
-    if let Some(election) = &election {
-        election.release().await;
-    }
+    futures::future::join(share, passes).await;
     server.abort();
     leads.abort();
     tracing::info!("stopped");
@@ -177,34 +197,34 @@ impl Probes for State {
 
     fn metrics(&self) -> BoxFuture<'_, String> {
         Box::pin(async {
-            let mut tasks: Vec<Arc<BackupTask>> = Vec::new();
             let mut servers: Vec<(BackupServer, ServerSample)> = Vec::new();
             for scope in &self.scopes {
-                let readable = scope.tasks.state();
-                tasks.extend(
-                    readable
-                        .iter()
-                        .filter_map(|task| task.0.as_ref().ok().cloned().map(Arc::new)),
-                );
                 for server in scope.servers.state() {
                     let Ok(server) = server.0.as_ref() else { continue };
                     let key = (server.namespace().unwrap_or_default(), server.name_any());
                     servers.push((server.clone(), self.sample(&key)));
                 }
             }
+            let tasks = self.scopes.iter().flat_map(|scope| {
+                let servers = scope.tasks.servers();
+                servers
+                    .into_iter()
+                    .flat_map(|server| scope.tasks.of(&server))
+                    .map(|task| task.open())
+            });
             self.context
                 .metrics
-                .render(&tasks, &servers)
+                .render(tasks, &servers)
                 .unwrap_or_else(|error| format!("# {error}\n"))
         })
     }
 }
 
 impl State {
-    /// A server in the middle of a pass gives what was last known; a scrape never waits for a NAS. A standby reads no
-    /// NAS and says nothing of one, also not what it knew when it led.
+    /// A server in the middle of a pass gives what was last known; a scrape never waits for a NAS. A replica says
+    /// nothing of a NAS that another one serves, also not what it knew when it did.
     fn sample(&self, key: &crate::controller::ServerKey) -> ServerSample {
-        if self.context.fence.is_open() {
+        if self.context.fence_of(key).is_open() {
             self.context.fleet.sample(key)
         } else {
             ServerSample::default()

@@ -23,6 +23,11 @@ use crate::{
 /// First wait after a refused login, and the longest (contract, BackupServer).
 const FIRST_DELAY: SignedDuration = SignedDuration::from_hours(1);
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
+/// A Secret that is edited while a session holds changes nothing before the next login, so a read at every poll would be
+/// most of what a quiet operator asks of the API server.
+const SECRET_POLLS: u32 = 6;
+/// It is noticed within this all the same.
+const SECRET_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Longest wait for what only informs.
 const PROBE: Duration = Duration::from_secs(5);
 /// How long a finding stands within one login: a package can be updated under it.
@@ -159,19 +164,21 @@ pub async fn endpoint_of<C: Cluster>(cluster: &C, server: &BackupServer) -> Resu
     endpoint(server, trust)
 }
 
-/// The Secret is read when there is no session, once per `polling.idle`, and while refused once per `polling.active`.
+/// The Secret is read before each login, every sixth idle poll while there is a session, but once an hour at least, and
+/// while refused once per `polling.active`.
 fn secret_is_due(server: &BackupServer, memory: &Memory, now: Timestamp) -> bool {
     let polling = &server.spec.polling;
     let every = if memory.refusal.is_some() {
-        &polling.active
+        polling.active.get()
     } else {
-        &polling.idle
+        polling.idle.get().saturating_mul(SECRET_POLLS)
     };
-    let every = SignedDuration::try_from(every.get()).unwrap_or(FIRST_DELAY);
-    memory
-        .problem
-        .as_ref()
-        .is_some_and(|problem| problem.stalled && memory.refusal.is_none())
+    let every = SignedDuration::try_from(every).map_or(SECRET_EVERY, |every| every.min(SECRET_EVERY));
+    memory.is_session_over
+        || memory
+            .problem
+            .as_ref()
+            .is_some_and(|problem| problem.stalled && memory.refusal.is_none())
         || (memory.connection.is_none() && memory.refusal.is_none())
         || memory
             .secret_read
@@ -252,11 +259,12 @@ async fn log_in(
             stalled: false,
         });
     };
-    if connection.is_identified() {
+    if connection.is_identified() && !memory.is_session_over {
         return Ok(());
     }
     match identify(connection).await {
         Ok(()) => {
+            memory.is_session_over = false;
             memory.refusal = None;
             Ok(())
         }
@@ -361,9 +369,11 @@ pub fn problem(server: &BackupServer, error: &nas::Error) -> Problem {
         nas::Error::CertificateRejected { .. } | nas::Error::Authority { .. } => {
             (Reason::CertificateRejected, true)
         }
-        nas::Error::Unexpected { .. } | nas::Error::MethodMissing { .. } | nas::Error::Refused { .. } => {
-            (Reason::UnexpectedResponse, false)
-        }
+        nas::Error::Unexpected { .. }
+        | nas::Error::TooLarge { .. }
+        | nas::Error::SessionOver { .. }
+        | nas::Error::MethodMissing { .. }
+        | nas::Error::Refused { .. } => (Reason::UnexpectedResponse, false),
         nas::Error::LoginRefused { .. } if !error.is_refused_login() => (Reason::UnexpectedResponse, false),
         nas::Error::LoginRefused { .. } => (Reason::CredentialsRejected, true),
         nas::Error::SecondFactorRequired { .. } | nas::Error::SecondFactorSeed => {

@@ -2,17 +2,21 @@
 //! about open calls. All of it can be lost at any time; a restart begins with none.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
+use super::{
+    awake::Nap,
+    packed::{Packed, Uid},
+};
 use crate::{
-    api::{BackupServer, BackupTask, Reason},
-    nas::{Capabilities, Client, DsmInfo},
-    observe::{Inventory, Knowledge, Reach},
+    api::{BackupServer, Reason},
+    nas::{Capabilities, Client, DsmInfo, TaskId},
+    observe::{Knowledge, Reach, Shelf},
     telemetry::ServerSample,
 };
 
@@ -51,7 +55,7 @@ impl Fleet {
     pub fn note(&self, key: &ServerKey, memory: &Memory) {
         let sample = ServerSample {
             up: memory.reached(),
-            last_list: memory.inventory.as_ref().map(|inventory| inventory.begun),
+            last_list: memory.shelf.as_ref().map(|shelf| shelf.begun),
             list_duration: memory.list_duration.map(|took| took.as_secs_f64()),
         };
         let mut samples = self
@@ -133,7 +137,9 @@ pub struct Memory {
     /// Failed polls in a row.
     pub failures: u32,
     /// The newest inventory.
-    pub inventory: Option<Arc<Inventory>>,
+    pub shelf: Option<Arc<Shelf>>,
+    /// Whether it is not noted yet for those who are awake.
+    pub is_news: bool,
     /// When the inventory is read next.
     pub next_poll: Option<Timestamp>,
     /// Whether the last pass left something to watch.
@@ -142,18 +148,28 @@ pub struct Memory {
     pub seeking: BTreeSet<String>,
     /// How long the last inventory read took.
     pub list_duration: Option<SignedDuration>,
+    /// Whether the session has turned out to be over: the Secret is read before the next login.
+    pub is_session_over: bool,
     /// When the Secret was last read.
     pub secret_read: Option<Timestamp>,
     /// Its resourceVersion then.
     pub secret_version: Option<String>,
-    /// By UID of the BackupTask.
-    pub knowledge: HashMap<String, Knowledge>,
+    /// Of BackupTasks that are awake.
+    pub knowledge: HashMap<Uid, Knowledge>,
+    /// Of BackupTasks at rest.
+    pub naps: HashMap<Uid, Nap>,
+    /// Result number and clock skew of the newest result that showed one.
+    pub shown_skew: Option<(i64, i64)>,
     /// Objects as we last wrote or read them, until the watch has caught up.
-    pub written: HashMap<String, BackupTask>,
+    pub written: HashMap<Uid, Arc<Packed>>,
     /// The BackupServer as we last wrote it.
     pub written_server: Option<BackupServer>,
     /// Tasks that a live read showed and the watch does not know yet.
-    pub unwatched: HashMap<String, BackupTask>,
+    pub unwatched: HashMap<Uid, Arc<Packed>>,
+    /// Since when nothing but the count of running tasks is to be written of the BackupServer.
+    pub miscounted_since: Option<Timestamp>,
+    /// Digest of the UIDs of all its tasks.
+    pub members: u64,
 }
 
 /// A session and what it was made from.
@@ -250,9 +266,10 @@ impl Memory {
     /// Forgets what an earlier reign saw: another process may have led since, started runs, seen runs end, and been
     /// refused a login. Only the answers to our own calls stay; nobody else knows them.
     pub fn begin_reign(&mut self) {
-        self.inventory = None;
+        self.shelf = None;
         self.next_poll = None;
         self.secret_read = None;
+        self.naps.clear();
         for knowledge in self.knowledge.values_mut() {
             let (call, withheld) = (knowledge.call.take(), knowledge.withheld.take());
             *knowledge = Knowledge {
@@ -263,9 +280,22 @@ impl Memory {
         }
     }
 
+    /// Forgets tasks that are not there any more; the NAS tasks that some of them were bound to come back.
+    pub fn forget_the_gone(&mut self, tasks: &[Arc<Packed>]) -> BTreeSet<TaskId> {
+        let members = tasks.iter().fold(0, |all, task| all ^ task.uid.digest());
+        if std::mem::replace(&mut self.members, members) == members {
+            return BTreeSet::new();
+        }
+        let uids: HashSet<&Uid> = tasks.iter().map(|task| &task.uid).collect();
+        self.knowledge.retain(|uid, _| uids.contains(uid));
+        self.written.retain(|uid, _| uids.contains(uid));
+        let gone = self.naps.extract_if(|uid, _| !uids.contains(uid));
+        gone.map(|(_, nap)| nap.bound).collect()
+    }
+
     /// Whether the last attempt to read the NAS succeeded, if there was one.
     fn reached(&self) -> Option<bool> {
-        match (&self.problem, &self.inventory) {
+        match (&self.problem, &self.shelf) {
             (Some(_), _) => Some(false),
             (None, Some(_)) => Some(true),
             (None, None) => None,

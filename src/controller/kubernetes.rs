@@ -18,6 +18,7 @@ use kube::{
 
 use super::{
     cluster::{Cluster, Keys, ReadError, WriteError},
+    news::Desk,
     swap::{parameters, swap},
 };
 use crate::{
@@ -32,13 +33,16 @@ const LIST_DEADLINE: Duration = Duration::from_secs(15);
 /// The name under which Events and field ownership appear.
 pub const MANAGER: &str = "abb-operator";
 
+/// The field by which the tasks of one server are selected; the definition has to name it.
+const FIELD_SERVER: &str = "spec.serverRef.name";
+
 /// What Events say was being done.
 const ACTION: &str = "Reconcile";
 
 /// The API server.
 pub struct Kubernetes {
     client: Client,
-    recorder: Recorder,
+    desk: Desk,
     identity: String,
 }
 
@@ -51,7 +55,7 @@ impl Kubernetes {
             instance: Some(identity.to_owned()),
         };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            desk: Desk::new(Recorder::new(client.clone(), reporter)),
             client,
             identity: identity.to_owned(),
         }
@@ -89,7 +93,19 @@ impl Kubernetes {
             action: ACTION.to_owned(),
             secondary: None,
         };
-        written(self.recorder.publish(&event, &reference)).await
+        if matches!(notice.reason, Reason::RemovalAbandoned) {
+            // Its object goes next, and with it whoever could tell later.
+            return written(self.desk.recorder().publish(&event, &reference)).await;
+        }
+        if !self.desk.take((reference, event)) {
+            tracing::debug!(reason = notice.reason.as_str(), "an Event was left out");
+        }
+        Ok(())
+    }
+
+    /// Tells what still waits to be told.
+    pub async fn close(&self) {
+        self.desk.close().await;
     }
 }
 
@@ -119,11 +135,19 @@ impl Cluster for Kubernetes {
         read("BackupTask", name, DEADLINE, self.tasks(namespace).get_opt(name)).await
     }
 
-    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, namespace: &str, server: &str) -> Result<Vec<BackupTask>, ReadError> {
         let api: Api<DeserializeGuard<BackupTask>> = Api::namespaced(self.client.clone(), namespace);
         // Without a resourceVersion: the API server answers with what is committed, not with what it has cached.
-        let params = ListParams::default();
-        let list = read("BackupTasks of", namespace, LIST_DEADLINE, api.list(&params)).await?;
+        let of_server = ListParams::default().fields(&format!("{FIELD_SERVER}={server}"));
+        let what = "BackupTasks of";
+        let list = read(what, namespace, LIST_DEADLINE, api.list(&of_server)).await;
+        let list = match list {
+            // Definitions, or an API server, from before fields could be selected: all of them, then.
+            Err(error) if !error.is_passing => {
+                read(what, namespace, LIST_DEADLINE, api.list(&ListParams::default())).await?
+            }
+            list => list?,
+        };
         // As with the watch, one broken object stops no other.
         Ok(list.items.into_iter().filter_map(|task| task.0.ok()).collect())
     }
@@ -220,7 +244,7 @@ fn namespace(object: &impl ResourceExt) -> String {
     object.namespace().unwrap_or_default()
 }
 
-async fn written<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {
+pub(super) async fn written<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {
     match tokio::time::timeout(DEADLINE, call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(kube::Error::Api(status))) => Err(match status.code {
@@ -361,7 +385,7 @@ mod tests {
     #[tokio::test]
     async fn a_list_is_consistent_and_no_broken_object_breaks_it() {
         let (cluster, calls) = api_server().await;
-        let tasks = cluster.list_tasks("here").await.unwrap();
+        let tasks = cluster.list_tasks("here", "nas").await.unwrap();
         assert_eq!(
             tasks.iter().map(ResourceExt::name_any).collect::<Vec<_>>(),
             ["whole"]

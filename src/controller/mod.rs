@@ -2,25 +2,31 @@
 //!
 //! Invariant: nothing is written and nothing is sent while the fence is closed.
 
+mod awake;
+mod carry;
 pub mod cluster;
 mod connect;
 mod fleet;
+mod judge;
 pub mod kubernetes;
-mod leader;
+mod news;
 pub mod orphan;
+pub mod packed;
 mod pass;
 mod read;
 mod reign;
 mod removal;
 mod report;
+mod share;
 pub mod store;
 mod swap;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt, channel::mpsc, future, stream};
+use futures::{FutureExt, Stream, StreamExt, channel::mpsc, future, future::BoxFuture, stream};
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -32,7 +38,10 @@ use kube::{
         watcher,
     },
 };
-use tokio::sync::watch;
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 
 use crate::{
     act::Fence,
@@ -45,8 +54,9 @@ use cluster::Cluster;
 
 pub use connect::{client_of, endpoint_of, refused_until};
 pub use fleet::{Fleet, Memory, ServerKey};
-pub use leader::Election;
-pub use pass::pass;
+pub use pass::{pass, pass_over};
+pub use share::{Fences, Gain, Handle, Mode, Settings, Sharing};
+pub use tasks::TaskStore;
 
 /// What every pass shares.
 pub struct Context<C> {
@@ -54,8 +64,8 @@ pub struct Context<C> {
     pub cluster: C,
     /// Sessions and inventories.
     pub fleet: Fleet,
-    /// The fence in front of everything that sends.
-    pub fence: Fence,
+    /// The fences in front of everything that sends.
+    pub fence: Fences,
     /// Counters and gauges.
     pub metrics: Arc<Metrics>,
     /// Clock, chance, and the way to a NAS.
@@ -95,14 +105,14 @@ impl<C> Context<C> {
 
     /// The fence in front of one NAS and of the status of its objects.
     #[must_use]
-    pub fn fence_of(&self, _server: &ServerKey) -> Fence {
-        self.fence.clone()
+    pub fn fence_of(&self, server: &ServerKey) -> Fence {
+        self.fence.of_server(server)
     }
 
     /// The fence in front of the status of tasks whose server does not exist.
     #[must_use]
     pub fn fence_of_orphans(&self) -> Fence {
-        self.fence.clone()
+        self.fence.of_orphans()
     }
 }
 
@@ -114,10 +124,11 @@ pub struct Scope {
     /// Servers.
     pub servers: Store<Guarded<BackupServer>>,
     /// Tasks.
-    pub tasks: Store<Guarded<BackupTask>>,
+    pub tasks: TaskStore,
     namespace: Option<String>,
     // `Store::wait_until_ready` keeps one waker only: a second waiter (kube's own, a probe) silences the first.
     lists: [watch::Receiver<u64>; 2],
+    servers_changed: watch::Receiver<u64>,
 }
 
 impl Scope {
@@ -146,28 +157,14 @@ impl Scope {
     /// Ticks when a server is created or deleted, or the servers were listed anew.
     #[must_use]
     pub fn servers_changed(&self) -> watch::Receiver<u64> {
-        self.lists[0].clone()
+        self.servers_changed.clone()
     }
 
     /// Whether this scope watches for a server that does not exist.
-    fn misses(&self, (namespace, name): &ServerKey) -> bool {
+    pub(crate) fn misses(&self, (namespace, name): &ServerKey) -> bool {
         let is_ours = self.namespace.as_ref().is_none_or(|ours| ours == namespace);
         let reference = ObjectRef::<Guarded<BackupServer>>::new(name).within(namespace);
         is_ours && self.servers.get(&reference).is_none()
-    }
-
-    /// The readable tasks of one server.
-    #[must_use]
-    pub fn tasks_of(&self, (namespace, name): &ServerKey) -> Vec<Arc<BackupTask>> {
-        self.tasks
-            .state()
-            .iter()
-            .filter_map(|task| task.0.as_ref().ok())
-            .filter(|task| {
-                task.namespace().as_deref() == Some(namespace.as_str()) && task.spec.server_ref.name == *name
-            })
-            .map(|task| Arc::new(task.clone()))
-            .collect()
     }
 
     /// The readable server.
@@ -183,7 +180,8 @@ impl Scope {
 /// The controllers of one scope with their stores.
 pub struct Controllers {
     servers: Controller<Guarded<BackupServer>>,
-    tasks: Controller<Guarded<BackupTask>>,
+    tasks: BoxFuture<'static, ()>,
+    orphans: watch::Receiver<u64>,
     /// The watched objects.
     pub scope: Scope,
 }
@@ -196,35 +194,34 @@ impl Controllers {
         // same kind, as `Controller::watches` opens, may be ahead of the store: the pass then sees the old object and
         // nothing wakes it again before the next poll.
         let (wake_server, woken_servers) = mpsc::unbounded();
-        let (wake_task, woken_tasks) = mpsc::unbounded();
-        // A failed send is a controller that has ended.
-        let (task_store, task_stream, task_lists) = watched(api(client, namespace), move |task| {
-            let _ = server_of(task).map(|server| wake_server.unbounded_send(server));
-        });
-        let store = task_store.clone();
-        let (server_store, server_stream, server_lists) = watched(api(client, namespace), move |server| {
-            for task in tasks_of(&store, server) {
-                let _ = wake_task.unbounded_send(task);
-            }
-        });
+        let (orphaned, orphans) = watch::channel(0);
+        let orphaned = Arc::new(orphaned);
+        let (server_store, server_stream, server_lists, servers_changed) =
+            watch_servers(api(client, namespace), Arc::clone(&orphaned));
+        let watched = Watched {
+            store: TaskStore::default(),
+            servers: server_store.clone(),
+            wake: wake_server,
+            orphaned,
+        };
+        let tasks = watched.store.clone();
+        let (follow, task_lists) = watch_tasks(api(client, namespace), watched);
         // What changed while a watch was away shows when its list is complete, in no event of its own.
-        let relisted =
-            || stream::select(changes(server_lists.clone()), changes(task_lists.clone())).map(|_| ());
+        let relisted = stream::select(changes(server_lists.clone()), changes(task_lists.clone()));
         let servers = Controller::for_stream(server_stream, server_store.clone())
             .reconcile_on(woken_servers)
-            .reconcile_all_on(relisted());
-        let tasks = Controller::for_stream(task_stream, task_store.clone())
-            .reconcile_on(woken_tasks)
-            .reconcile_all_on(relisted());
+            .reconcile_all_on(relisted.map(|_| ()));
         let scope = Scope {
             servers: server_store,
-            tasks: task_store,
+            tasks,
             namespace: namespace.map(str::to_owned),
             lists: [server_lists, task_lists],
+            servers_changed,
         };
         Self {
             servers,
-            tasks,
+            tasks: follow.boxed(),
+            orphans,
             scope,
         }
     }
@@ -233,63 +230,175 @@ impl Controllers {
     pub async fn run<C: Cluster>(
         self,
         context: Arc<Context<C>>,
-        leading: watch::Receiver<bool>,
+        gains: &broadcast::Sender<Gain>,
         stop: watch::Receiver<bool>,
     ) {
-        let scope = self.scope.clone();
-        let forgetting = forget_the_gone(Arc::clone(&context), scope.clone(), stop.clone());
-        let shared = Arc::new((context, scope));
-        let servers = self
-            .servers
-            .reconcile_all_on(gained(leading.clone()))
+        let Self {
+            servers,
+            tasks,
+            orphans,
+            scope,
+        } = self;
+        let known = scope.servers.clone();
+        let gained = heard(gains.subscribe()).filter_map(move |gain| future::ready(gained(&known, gain)));
+        let led = heard(gains.subscribe()).filter(|gain| future::ready(!matches!(gain, Gain::Server(_))));
+        let all = heard(gains.subscribe()).filter(|gain| future::ready(*gain == Gain::Everything));
+        let lone = orphan::follow(
+            Arc::clone(&context),
+            scope.clone(),
+            stream::select(changes(orphans).map(|_| ()), led.map(|_| ())),
+            stop.clone(),
+        );
+        let passes = servers
+            .reconcile_on(gained)
+            .reconcile_all_on(all.map(|_| ()))
             .graceful_shutdown_on(stopped(stop.clone()))
             .run(
                 reconcile_server,
                 |_, error, _| match *error {},
-                Arc::clone(&shared),
+                Arc::new((context, scope)),
             )
             .for_each(|_| future::ready(()));
-        let tasks = self
-            .tasks
-            .reconcile_all_on(gained(leading))
-            .graceful_shutdown_on(stopped(stop))
-            .run(reconcile_task, |_, error, _| match *error {}, shared)
-            .for_each(|_| future::ready(()));
-        future::join3(servers, tasks, forgetting).await;
+        let watching = async {
+            tokio::select! {
+                () = tasks => {}
+                () = stopped(stop) => {}
+            }
+        };
+        future::join3(passes, lone, watching).await;
     }
 }
 
-/// A watch, the store it fills, and how often it has listed. `touched` sees each object that was changed or deleted,
-/// after the store has it.
-fn watched<K>(
-    api: Api<K>,
-    touched: impl Fn(&K) + Send + 'static,
+/// The servers' watch, the store it fills, how often it has listed, and how often anything of them has changed.
+fn watch_servers(
+    api: Api<Guarded<BackupServer>>,
+    orphaned: Arc<watch::Sender<u64>>,
 ) -> (
-    Store<K>,
-    impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
+    Store<Guarded<BackupServer>>,
+    impl Stream<Item = Result<Guarded<BackupServer>, watcher::Error>> + Send + 'static,
     watch::Receiver<u64>,
-)
-where
-    K: Resource<DynamicType = ()>
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
-{
+    watch::Receiver<u64>,
+) {
     let (store, writer) = reflector::store();
-    let (lists, receiver) = watch::channel(0);
-    let stream = watcher(api, watcher::Config::default())
+    let (lists, listed) = watch::channel(0);
+    let (changes, changed) = watch::channel(0);
+    let stream = watcher(api, watching())
         .default_backoff()
+        .modify(|server| server.meta_mut().managed_fields = None)
         .reflect(writer)
-        .inspect(move |event| match event {
-            Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => touched(object),
-            Ok(watcher::Event::InitDone) => lists.send_modify(|lists| *lists += 1),
-            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => {}
+        .inspect(move |event| {
+            match event {
+                Ok(watcher::Event::Apply(_) | watcher::Event::Delete(_)) => {}
+                Ok(watcher::Event::InitDone) => lists.send_modify(|lists| *lists += 1),
+                Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => return,
+            }
+            changes.send_modify(|changes| *changes += 1);
+            orphaned.send_modify(|times| *times += 1);
         })
         .applied_objects();
-    (store, stream, receiver)
+    (store, stream, listed, changed)
+}
+
+/// What the tasks' watch fills and wakes.
+struct Watched {
+    store: TaskStore,
+    servers: Store<Guarded<BackupServer>>,
+    wake: mpsc::UnboundedSender<ObjectRef<Guarded<BackupServer>>>,
+    orphaned: Arc<watch::Sender<u64>>,
+}
+
+impl Watched {
+    /// The tasks of a server have changed, and the store has them. A failed send is a controller that has ended.
+    fn touch(&self, (namespace, name): &ServerKey) {
+        let server = ObjectRef::new(name).within(namespace);
+        if self.servers.get(&server).is_none() {
+            self.orphaned.send_modify(|times| *times += 1);
+        }
+        let _ = self.wake.unbounded_send(server);
+    }
+
+    fn put(&self, task: &Guarded<BackupTask>) -> Option<ServerKey> {
+        match &task.0 {
+            Ok(task) => self.store.put(task).then(|| server_of(task)),
+            Err(error) => {
+                let (namespace, name) = (task.namespace().unwrap_or_default(), task.name_any());
+                tracing::warn!(namespace, task = name, error = %error.error, "cannot read the BackupTask");
+                self.store.remove_named(&namespace, &name)
+            }
+        }
+    }
+
+    fn take(&self, event: watcher::Event<Guarded<BackupTask>>, lists: &watch::Sender<u64>) {
+        match event {
+            watcher::Event::Init => self.store.begin_list(),
+            watcher::Event::InitApply(task) => drop(self.put(&task)),
+            watcher::Event::InitDone => {
+                self.store.end_list();
+                lists.send_modify(|lists| *lists += 1);
+                self.orphaned.send_modify(|times| *times += 1);
+            }
+            watcher::Event::Apply(task) => {
+                if let Some(server) = self.put(&task) {
+                    self.touch(&server);
+                }
+            }
+            watcher::Event::Delete(task) => {
+                let (namespace, name) = (task.namespace().unwrap_or_default(), task.name_any());
+                let server = match &task.0 {
+                    Ok(task) => self.store.remove(task).then(|| server_of(task)),
+                    Err(_) => self.store.remove_named(&namespace, &name),
+                };
+                if let Some(server) = server {
+                    self.touch(&server);
+                }
+            }
+        }
+    }
+}
+
+/// Follows the tasks for as long as it is polled; and how often they were listed.
+fn watch_tasks(
+    api: Api<Guarded<BackupTask>>,
+    watched: Watched,
+) -> (impl Future<Output = ()> + Send + 'static, watch::Receiver<u64>) {
+    let (lists, receiver) = watch::channel(0);
+    let follow = async move {
+        let mut config = watching().streaming_lists();
+        loop {
+            let mut events = watcher(api.clone(), config.clone()).default_backoff().boxed();
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(event) => watched.take(event, &lists),
+                    Err(error) if is_unknown(&error) && *lists.borrow() == 0 => {
+                        tracing::info!("this API server does not stream lists; they are read page by page");
+                        config = watching().page_size(PAGE);
+                        break;
+                    }
+                    Err(error) => tracing::warn!(%error, "failed to watch the BackupTasks"),
+                }
+            }
+        }
+    };
+    (follow, receiver)
+}
+
+/// Whether the API server refused what it does not know (Kubernetes before 1.34, or with `WatchList` switched off).
+fn is_unknown(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if [400, 422].contains(&status.code))
+}
+
+/// Objects on one page, where a list comes in pages: some hundred kilobytes.
+const PAGE: u32 = 100;
+
+/// A watch lasts that long, in seconds: each end costs a request. A connection that has died without a word is noticed
+/// earlier, since the API server sends a bookmark every minute (see [`SILENCE`]).
+const WATCH: u32 = 3600;
+
+/// A connection to the API server on which nothing came for that long is given up.
+pub const SILENCE: Duration = Duration::from_secs(180);
+
+fn watching() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH)
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
@@ -303,9 +412,24 @@ where
     }
 }
 
-/// Ticks whenever leadership is gained.
-fn gained(leading: watch::Receiver<bool>) -> impl Stream<Item = ()> + Send {
-    changes(leading).filter_map(|leads| future::ready(leads.then_some(())))
+/// What is gained from now on.
+fn heard(gains: broadcast::Receiver<Gain>) -> impl Stream<Item = Gain> + Send {
+    stream::unfold(gains, |mut gains| async move {
+        match gains.recv().await {
+            Ok(gain) => Some((gain, gains)),
+            Err(RecvError::Lagged(_)) => Some((Gain::Everything, gains)),
+            Err(RecvError::Closed) => None,
+        }
+    })
+}
+
+/// The server that was gained, where it is watched here.
+fn gained(known: &Store<Guarded<BackupServer>>, gain: Gain) -> Option<ObjectRef<Guarded<BackupServer>>> {
+    let Gain::Server((namespace, name)) = gain else {
+        return None;
+    };
+    let server = ObjectRef::new(&name).within(&namespace);
+    known.get(&server).map(|_| server)
 }
 
 fn changes<T: Copy + Send + Sync>(receiver: watch::Receiver<T>) -> impl Stream<Item = T> + Send {
@@ -321,45 +445,12 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn server_of(task: &Guarded<BackupTask>) -> Option<ObjectRef<Guarded<BackupServer>>> {
-    let task = task.0.as_ref().ok()?;
-    Some(ObjectRef::new(&task.spec.server_ref.name).within(&task.namespace()?))
+fn server_of(task: &BackupTask) -> ServerKey {
+    (
+        task.namespace().unwrap_or_default(),
+        task.spec.server_ref.name.clone(),
+    )
 }
-
-fn tasks_of(
-    store: &Store<Guarded<BackupTask>>,
-    server: &Guarded<BackupServer>,
-) -> Vec<ObjectRef<Guarded<BackupTask>>> {
-    let (namespace, name) = (server.namespace(), server.name_any());
-    store
-        .state()
-        .iter()
-        .filter(|task| task.namespace() == namespace)
-        .filter(|task| {
-            task.0
-                .as_ref()
-                .is_ok_and(|task| task.spec.server_ref.name == name)
-        })
-        .map(|task| ObjectRef::from_obj(task.as_ref()))
-        .collect()
-}
-
-/// Ends the sessions of servers that were deleted: nothing else wakes for an object that is not there.
-async fn forget_the_gone<C: Cluster>(
-    context: Arc<Context<C>>,
-    scope: Scope,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(FORGET_EVERY) => context.fleet.forget_if(|key| scope.misses(key)).await,
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-    }
-}
-
-/// How often deleted servers are looked for.
-const FORGET_EVERY: Duration = Duration::from_secs(10);
 
 type Shared<C> = Arc<(Arc<Context<C>>, Scope)>;
 
@@ -381,7 +472,7 @@ async fn reconcile_server<C: Cluster>(
         return Ok(Action::await_change());
     };
     let timer = context.metrics.reconcile("BackupServer");
-    let next = pass(context, &server, scope.tasks_of(&key)).await;
+    let next = pass_over(context, &server, scope.tasks.of(&key)).await;
     let unreadable = context.fleet.sample(&key).up == Some(false);
     timer.done(if unreadable { "nas_unreadable" } else { "ok" });
     Ok(Action::requeue(next.min(LONGEST_SLEEP)))
@@ -389,39 +480,3 @@ async fn reconcile_server<C: Cluster>(
 
 /// A pass that nothing else wakes is run again after this, so that a missed wake is never for good.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
-
-async fn reconcile_task<C: Cluster>(
-    task: Arc<Guarded<BackupTask>>,
-    shared: Shared<C>,
-) -> Result<Action, Infallible> {
-    let (context, scope) = shared.as_ref();
-    scope.ready().await;
-    if !context.fence_of_orphans().is_open() {
-        return Ok(Action::await_change());
-    }
-    let task = match &task.0 {
-        Ok(task) => task,
-        Err(error) => {
-            let name = error.metadata.name.as_deref().unwrap_or("");
-            tracing::warn!(task = name, error = %error.error, "cannot read the BackupTask");
-            return Ok(Action::await_change());
-        }
-    };
-    let key = (
-        task.namespace().unwrap_or_default(),
-        task.spec.server_ref.name.clone(),
-    );
-    if !scope.misses(&key) {
-        return Ok(Action::await_change());
-    }
-    // The watch may lag behind a server that was created in the same breath.
-    match context.cluster.read_server(&key.0, &key.1).await {
-        Ok(Some(_)) | Err(_) => return Ok(Action::requeue(Duration::from_secs(1))),
-        Ok(None) => {}
-    }
-    context.fleet.forget(&key).await;
-    let timer = context.metrics.reconcile("BackupTask");
-    let next = orphan::reconcile(context, task).await;
-    timer.done("ok");
-    Ok(next.map_or_else(Action::await_change, Action::requeue))
-}

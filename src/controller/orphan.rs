@@ -1,12 +1,13 @@
 //! Tasks whose BackupServer does not exist: the one small case beside the server's loop. Nothing can be sent; the
 //! status says so, and a held deletion is let go.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use futures::{Stream, StreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use super::{Context, cluster::Cluster};
+use super::{Context, Scope, ServerKey, cluster::Cluster, pass::AT_ONCE};
 use crate::{
     api::{
         ANNOTATION_CANCEL, BackupTask, BackupTaskStatus, ConditionType, FINALIZER, Reason, Receipt,
@@ -17,6 +18,69 @@ use crate::{
 
 /// After a failed write.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Deleted servers are looked for at least this often, for a pass that was under way when one went.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Looks after the tasks without a server, and ends the sessions of servers that are gone: whenever `woken` ticks, and when
+/// something of theirs is due.
+pub(super) async fn follow<C: Cluster>(
+    context: Arc<Context<C>>,
+    scope: Scope,
+    woken: impl Stream<Item = ()> + Send,
+    mut stop: tokio::sync::watch::Receiver<bool>,
+) {
+    let mut woken = std::pin::pin!(woken);
+    let work = async {
+        scope.ready().await;
+        loop {
+            context.fleet.forget_if(|key| scope.misses(key)).await;
+            let next = look(&context, &scope).await;
+            let again = tokio::time::sleep(next.map_or(LOOK, |next| next.min(LOOK)));
+            tokio::select! {
+                _ = woken.next() => {}
+                () = again => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// One look at all of them. Network. Comes back with the time until something is due.
+async fn look<C: Cluster>(context: &Context<C>, scope: &Scope) -> Option<Duration> {
+    if !context.fence_of_orphans().is_open() {
+        return None;
+    }
+    let mut next: Option<Duration> = None;
+    for key in scope.tasks.servers().into_iter().filter(|key| scope.misses(key)) {
+        let again = look_at(context, scope, &key).await;
+        next = next.into_iter().chain(again).min();
+    }
+    next
+}
+
+async fn look_at<C: Cluster>(context: &Context<C>, scope: &Scope, key: &ServerKey) -> Option<Duration> {
+    // The watch may lag behind a server that was created in the same breath.
+    match context.cluster.read_server(&key.0, &key.1).await {
+        Ok(Some(_)) | Err(_) => return Some(AGAIN),
+        Ok(None) => {}
+    }
+    let reconcile_one = |task: Arc<super::packed::Packed>| async move {
+        let timer = context.metrics.reconcile("BackupTask");
+        let next = reconcile(context, &task.open()).await;
+        timer.done("ok");
+        next
+    };
+    let all: Vec<Option<Duration>> = stream::iter(scope.tasks.of(key))
+        .map(reconcile_one)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    all.into_iter().flatten().min()
+}
 
 /// Reports the missing server. Network: at most two writes and one Event. `None` is "nothing more to do".
 pub async fn reconcile<C: Cluster>(ctx: &Context<C>, task: &BackupTask) -> Option<Duration> {

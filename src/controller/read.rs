@@ -9,19 +9,13 @@ use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{
-    Context,
-    cluster::Cluster,
-    connect,
-    fleet::{Connection, Memory},
-    pass::{AT_ONCE, uid},
-};
+use super::{Context, cluster::Cluster, connect, fleet::Memory, packed::Uid, pass::AT_ONCE};
 use crate::{
     api::{BackupServer, BackupTask, BackupTaskStatus},
     nas::{self, TaskId},
     observe::{
-        Doing, Inventory, LogByTask, Queue, ResultsByTask, VersionsByTask, bind, doing, read_inventory,
-        read_log, read_results, read_versions,
+        LogByTask, ResultsByTask, Shelf, VersionsByTask, Wanted, read_log, read_results, read_shelf,
+        read_versions,
     },
 };
 
@@ -55,15 +49,9 @@ pub async fn poll<C: Cluster>(
     match connect::connect(ctx, server, memory, now).await {
         Ok(()) => {
             let asks = |task: &BackupTask| is_open(task, task.status.as_ref());
-            let unclear = memory.inventory.as_ref().is_some_and(|inventory| {
-                let none = Queue::NotAsked;
-                inventory
-                    .tasks
-                    .iter()
-                    .any(|t| doing(t, &none) == Doing::PerhapsRunning)
-            });
+            let unclear = memory.shelf.as_ref().is_some_and(|shelf| shelf.unclear);
             let with_queue = unclear || tasks.iter().any(asks);
-            inventory(ctx, server, memory, tasks, with_queue).await;
+            inventory(ctx, server, memory, with_queue).await;
         }
         Err(problem) => {
             memory.failures = memory.failures.saturating_add(1);
@@ -78,33 +66,33 @@ pub fn is_open(task: &BackupTask, status: Option<&BackupTaskStatus>) -> bool {
     status.is_some_and(|status| status.intent.is_some() || status.run.is_some()) || task.is_deleted()
 }
 
-/// One inventory read, noted for every task. Network.
+/// One inventory read. Network.
 pub async fn inventory<C: Cluster>(
     ctx: &Context<C>,
     server: &BackupServer,
     memory: &mut Memory,
-    tasks: &[BackupTask],
     with_queue: bool,
 ) -> bool {
-    let Some(connection) = &mut memory.connection else {
-        return false;
-    };
     let begun = ctx.now();
-    match read_identified(connection, with_queue).await {
-        Ok(inventory) => {
+    let mut read = read_identified(memory, with_queue).await;
+    if matches!(&read, Some(Err(error)) if error.is_session_over()) {
+        // The next login is one with the Secret as it is now.
+        memory.is_session_over = true;
+        if let Err(problem) = connect::connect(ctx, server, memory, begun).await {
+            memory.failures = memory.failures.saturating_add(1);
+            memory.problem = Some(problem);
+            return false;
+        }
+        read = read_identified(memory, with_queue).await;
+    }
+    let Some(read) = read else { return false };
+    match read {
+        Ok(shelf) => {
             memory.list_duration = Some(ctx.now().duration_since(begun));
             memory.failures = 0;
             memory.problem = None;
-            let serial = serial(memory);
-            for task in tasks {
-                let bound = bind(task, Some(&inventory), serial.as_deref());
-                memory
-                    .knowledge
-                    .entry(uid(task))
-                    .or_default()
-                    .note(task, &bound, &inventory);
-            }
-            memory.inventory = Some(Arc::new(inventory));
+            memory.shelf = Some(Arc::new(shelf));
+            memory.is_news = true;
             true
         }
         Err(error) => {
@@ -119,18 +107,24 @@ pub async fn inventory<C: Cluster>(
 
 /// An inventory of a machine that was asked who it is: again where a login came in between, for another machine may
 /// stand behind the address since. Where it does, what was read may be of both, and is read anew. Network.
-async fn read_identified(connection: &mut Connection, with_queue: bool) -> Result<Inventory, nas::Error> {
-    let inventory = read_inventory(&connection.client, with_queue).await?;
-    if connection.is_identified() {
-        return Ok(inventory);
-    }
+async fn read_identified(memory: &mut Memory, with_queue: bool) -> Option<Result<Shelf, nas::Error>> {
+    let connection = memory.connection.as_mut()?;
+    // A session that is over is told of, not renewed: the Secret may have changed since it was read.
+    let client = connection.client.clone().without_renewal();
+    let shelf = match read_shelf(&client, with_queue).await {
+        Ok(shelf) if connection.is_identified() => return Some(Ok(shelf)),
+        Ok(shelf) => shelf,
+        Err(error) => return Some(Err(error)),
+    };
     let before = connection.serial().map(str::to_owned);
-    connect::identify(connection).await?;
+    if let Err(error) = connect::identify(connection).await {
+        return Some(Err(error));
+    }
     if connection.serial() == before.as_deref() {
-        return Ok(inventory);
+        return Some(Ok(shelf));
     }
     // Were there yet another login in this read, nothing would be sent before the machine is asked once more.
-    read_inventory(&connection.client, with_queue).await
+    Some(read_shelf(&client, with_queue).await)
 }
 
 pub fn serial(memory: &Memory) -> Option<String> {
@@ -140,7 +134,7 @@ pub fn serial(memory: &Memory) -> Option<String> {
 /// What one task's decision needs to see beside the inventory.
 pub struct Want {
     /// Its object.
-    pub uid: String,
+    pub uid: Uid,
     /// The task on the NAS.
     pub id: TaskId,
     /// Whether its newest results are wanted.
@@ -223,7 +217,11 @@ pub async fn details(
             .into_iter()
             .filter_map(|(id, read)| Some((id, read.ok()?))),
     );
-    let inventory = memory.inventory.clone();
+    let mut wanted = Wanted::default();
+    for want in wanting.iter().filter(|want| want.results) {
+        wanted.id(want.id);
+    }
+    let inventory = memory.shelf.as_ref().map(|shelf| shelf.open(&wanted));
     for want in wanting.iter().filter(|want| want.results) {
         let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
         if let Some(inventory) = &inventory {

@@ -2,7 +2,7 @@
 //! the predecessor recorded a moment ago: a run that nobody counts would be one too many. So the first pass of each
 //! reign, the first of a process included, forgets what it saw of the NAS and reads the API server itself.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use kube::ResourceExt;
 
@@ -11,7 +11,8 @@ use super::{
     cluster::Cluster,
     connect,
     fleet::Memory,
-    pass::{uid, version},
+    packed::{Packed, Uid},
+    pass::uid,
 };
 use crate::{
     act::Fence,
@@ -35,7 +36,7 @@ pub async fn begin<C: Cluster>(
     let (cluster, name) = (&ctx.cluster, server.name_any());
     let (live, tasks) = futures::join!(
         cluster.read_server(&namespace, &name),
-        cluster.list_tasks(&namespace)
+        cluster.list_tasks(&namespace, &name)
     );
     let live = live
         .map_err(|error| error.to_string())?
@@ -47,8 +48,9 @@ pub async fn begin<C: Cluster>(
     connect::forget_refusal(&live, memory).await;
     for task in tasks.into_iter().filter(|task| is_of(task, server)) {
         // `newest_tasks` takes whichever is newer, this or what the watch shows.
-        memory.unwatched.insert(uid(&task), task.clone());
-        memory.written.insert(uid(&task), task);
+        let task = Arc::new(Packed::alone(&task));
+        memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));
+        memory.written.insert(task.uid.clone(), task);
     }
     memory.written_server = Some(live);
     memory.reign = Some(reign);
@@ -60,27 +62,31 @@ pub async fn begin<C: Cluster>(
 pub async fn with_unwatched<C: Cluster>(
     ctx: &Context<C>,
     server: &BackupServer,
-    mut tasks: Vec<Arc<BackupTask>>,
+    mut tasks: Vec<Arc<Packed>>,
     memory: &mut Memory,
-) -> Vec<Arc<BackupTask>> {
-    let watched: BTreeSet<String> = tasks.iter().map(|task| uid(task)).collect();
-    memory.unwatched.retain(|uid, _| !watched.contains(uid));
-    let unwatched: Vec<BackupTask> = memory.unwatched.values().cloned().collect();
+) -> Vec<Arc<Packed>> {
+    if memory.unwatched.is_empty() {
+        return tasks;
+    }
+    for task in &tasks {
+        memory.unwatched.remove(&task.uid);
+    }
+    let unwatched: Vec<Arc<Packed>> = memory.unwatched.values().cloned().collect();
     for known in unwatched {
-        let namespace = known.namespace().unwrap_or_default();
-        let read = ctx.cluster.read_task(&namespace, &known.name_any()).await;
+        let read = ctx.cluster.read_task(&known.namespace, &known.name).await;
         let task = match read {
-            Ok(Some(task)) if task.uid() == known.uid() && is_of(&task, server) => task,
+            Ok(Some(task)) if Uid::of(&uid(&task)) == known.uid && is_of(&task, server) => {
+                Arc::new(Packed::alone(&task))
+            }
             Ok(_) => {
-                memory.unwatched.remove(&uid(&known));
+                memory.unwatched.remove(&known.uid);
                 continue;
             }
             // What was seen of it counts until something else is seen.
             Err(_) => known,
         };
-        let newest = memory.written.get(&uid(&task)).cloned();
-        let newest = newest.filter(|ours| version(ours) > version(&task));
-        tasks.push(Arc::new(newest.unwrap_or(task)));
+        let newest = memory.written.get(&task.uid).cloned();
+        tasks.push(newest.filter(|ours| ours.version > task.version).unwrap_or(task));
     }
     tasks
 }

@@ -11,7 +11,7 @@ use crate::{
     api::{BackupServer, BackupTask, Intent, Reason},
     decide::{Withheld, removal_clearance},
     nas::{Mutation, TaskId},
-    observe::{Bound, Inventory, Queue, bind, read_inventory},
+    observe::{Bound, Inventory, Queue, bind, read_inventory_then_queue},
     status::Notice,
 };
 
@@ -49,10 +49,11 @@ async fn clear_and_send<C: Cluster>(
     request: Duration,
 ) -> Result<(Outcome, BackupServer), Withheld> {
     let namespace = recorded.namespace().unwrap_or_default();
-    // Network: live reads.
-    let task = ctx.cluster.read_task(&namespace, &recorded.name_any()).await;
-    let task = task.map_err(passing)?.ok_or_else(|| gone("the object"))?;
-    let name = &task.spec.server_ref.name;
+    // Network: live reads. One of the server's tasks shows the object and whoever else means its task.
+    let name = &recorded.spec.server_ref.name;
+    let tasks = ctx.cluster.list_tasks(&namespace, name).await.map_err(passing)?;
+    let task = tasks.iter().find(|task| task.uid() == recorded.uid());
+    let task = task.ok_or_else(|| gone("the object"))?;
     let server = ctx.cluster.read_server(&namespace, name).await;
     let server = server.map_err(passing)?.ok_or_else(|| gone("the BackupServer"))?;
     let secret = &server.spec.credentials.secret_ref.name;
@@ -69,8 +70,7 @@ async fn clear_and_send<C: Cluster>(
             let message = "the Secret does not exist any more".to_owned();
             (Reason::SecretNotFound, message)
         })?;
-    let tasks = ctx.cluster.list_tasks(&namespace).await.map_err(passing)?;
-    let inventory = read_inventory(&peer.client, true)
+    let inventory = read_inventory_then_queue(&peer.client)
         .await
         .map_err(|error| (Reason::ServerNotReady, error.to_string()))?;
     if !matches!(inventory.queue, Queue::Read(_)) {
@@ -84,8 +84,8 @@ async fn clear_and_send<C: Cluster>(
     let listed = inventory
         .task(TaskId(intent.task_id))
         .map(|row| (row, &inventory.queue));
-    let clearance = || removal_clearance(&task, &intent.id, &server, listed, ctx.now());
-    if let Some(other) = successor(&task, &tasks, intent, &inventory) {
+    let clearance = || removal_clearance(task, &intent.id, &server, listed, ctx.now());
+    if let Some(other) = successor(task, &tasks, intent, &inventory) {
         let message = format!("the BackupTask {other:?} declares the same NAS task");
         return Err((Reason::RemovalNotAllowed, message));
     }
@@ -103,7 +103,7 @@ async fn clear_and_send<C: Cluster>(
         message,
     };
     ctx.cluster
-        .publish_task(&task, &notice)
+        .publish_task(task, &notice)
         .await
         .map_err(|error| passing(format!("the Event was not accepted: {error}")))?;
     let armed = peer

@@ -18,8 +18,8 @@ use crate::{
         take_condition,
     },
     decide::{Act, Decision},
-    nas::{Task, TaskId, UniqueKey},
-    observe::{Inventory, doing},
+    nas::{TaskId, UniqueKey},
+    observe::Shelf,
     status::Notice,
 };
 
@@ -28,22 +28,32 @@ const SKEW_STEP: i64 = 5;
 /// Unmanaged tasks listed at most; the total stands beside them.
 const UNMANAGED_LISTED: usize = 50;
 
-/// Writes the server's status if it changed. Network: at most one write and one Event. `skew` is what the newest result
-/// showed of the NAS's clock.
+/// Writes the server's status if it changed. Network: at most one write and one Event. `bound` are the NAS tasks that
+/// somebody means, where all were looked at.
 pub async fn server<C: Cluster>(
     ctx: &Context<C>,
     fence: &Fence,
     server: &BackupServer,
     memory: &mut Memory,
-    bound: &BTreeSet<TaskId>,
-    skew: Option<i64>,
+    bound: Option<&BTreeSet<TaskId>>,
 ) {
     // A removal's reservation is newer than what the pass began with.
     let server = memory.written_server.clone().unwrap_or_else(|| server.clone());
-    let status = next_status(ctx, &server, memory, bound, skew);
+    let status = next_status(ctx, &server, memory, bound);
     if server.status.as_ref() == Some(&status) || !fence.is_open() {
+        memory.miscounted_since = None;
         return;
     }
+    // Runs that come and go between two idle polls are told by their objects, which this would write about twice each.
+    if is_miscounted(server.status.as_ref(), &status) {
+        let now = ctx.now();
+        let since = *memory.miscounted_since.get_or_insert(now);
+        let idle = SignedDuration::try_from(server.spec.polling.idle.get()).unwrap_or(SignedDuration::MAX);
+        if now.duration_since(since) < idle {
+            return;
+        }
+    }
+    memory.miscounted_since = None;
     let notice = notice(server.status.as_ref(), &status);
     let mut object = server.clone();
     object.status = Some(status);
@@ -73,8 +83,7 @@ fn next_status<C: Cluster>(
     ctx: &Context<C>,
     server: &BackupServer,
     memory: &Memory,
-    bound: &BTreeSet<TaskId>,
-    shown_by_results: Option<i64>,
+    bound: Option<&BTreeSet<TaskId>>,
 ) -> BackupServerStatus {
     let mut status = server.status.clone().unwrap_or_default();
     let generation = server.metadata.generation;
@@ -102,10 +111,12 @@ fn next_status<C: Cluster>(
                 .collect(),
         });
     }
-    if let Some(inventory) = memory.inventory.clone() {
-        count(&mut status, &inventory, bound);
-        let told = inventory.skew().map(|skew| SignedDuration::as_secs(&skew));
-        let skew = told.or(shown_by_results);
+    if let Some(shelf) = &memory.shelf {
+        if let Some(bound) = bound {
+            count(&mut status, shelf, bound);
+        }
+        let told = shelf.skew().map(|skew| SignedDuration::as_secs(&skew));
+        let skew = told.or(memory.shown_skew.map(|(_, skew)| skew));
         status.clock_skew_seconds = match (status.clock_skew_seconds, skew) {
             (Some(old), Some(new)) if (old - new).abs() < SKEW_STEP => Some(old),
             // The header has whole seconds: below the step it says nothing.
@@ -119,7 +130,7 @@ fn next_status<C: Cluster>(
     });
     let (verdict, problem) = match &memory.problem {
         Some(problem) => (Some(false), problem.clone()),
-        None if memory.inventory.is_some() => (
+        None if memory.shelf.is_some() => (
             Some(true),
             Problem {
                 reason: Reason::Connected,
@@ -165,34 +176,35 @@ fn next_status<C: Cluster>(
     status
 }
 
-fn count(status: &mut BackupServerStatus, inventory: &Inventory, bound: &BTreeSet<TaskId>) {
+/// Whether nothing differs but how many tasks are running.
+fn is_miscounted(before: Option<&BackupServerStatus>, after: &BackupServerStatus) -> bool {
+    let (Some(before), Some(counts)) = (before, &after.tasks) else {
+        return false;
+    };
+    let mut same = before.clone();
+    match &mut same.tasks {
+        Some(old) => old.running = counts.running,
+        None => return false,
+    }
+    same == *after
+}
+
+fn count(status: &mut BackupServerStatus, shelf: &Shelf, bound: &BTreeSet<TaskId>) {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let mut unmanaged: Vec<&Task> = inventory
-        .tasks
-        .iter()
-        .filter(|task| !bound.contains(&task.id))
-        .collect();
-    // The NAS gives them in whatever order, which must change nothing here.
-    unmanaged.sort_by_key(|task| task.id);
+    // By number: the NAS gives them in whatever order, which must change nothing here.
+    let (unmanaged, others) = shelf.others(bound, UNMANAGED_LISTED);
     status.tasks = Some(TaskCounts {
-        total: number(inventory.tasks.len()),
+        total: number(shelf.len()),
         bound: number(bound.len()),
-        unmanaged: number(unmanaged.len()),
-        running: number(
-            inventory
-                .tasks
-                .iter()
-                .filter(|task| doing(task, &inventory.queue).is_run())
-                .count(),
-        ),
+        unmanaged: number(others),
+        running: number(shelf.running),
     });
     status.unmanaged_tasks = unmanaged
         .into_iter()
-        .take(UNMANAGED_LISTED)
         .map(|task| UnmanagedTask {
             id: task.id.0,
-            name: task.name.clone(),
             unique_key: task.unique_key.as_ref().map(UniqueKey::as_str).map(str::to_owned),
+            name: task.name,
         })
         .collect();
 }

@@ -3,7 +3,7 @@
 
 use kube::api::{Patch, PatchParams};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::kubernetes::MANAGER;
 
@@ -13,11 +13,17 @@ use super::kubernetes::MANAGER;
 /// operation in its place would be answered by 422, as a spoilt value is. A version that is absent is refused by the API
 /// server, which takes no unconditional update of these kinds.
 pub(super) fn swap(version: Option<&str>, pointer: &str, value: &impl Serialize) -> Patch<()> {
-    let operations = json!([
-        { "op": "replace", "path": "/metadata/resourceVersion", "value": version.unwrap_or_default() },
-        { "op": "add", "path": pointer, "value": value },
-    ]);
-    Patch::Json(serde_json::from_value(operations).expect("two operations of RFC 6902"))
+    swap_all(version, &[(pointer, json!(value))])
+}
+
+/// The same with several fields.
+pub(super) fn swap_all(version: Option<&str>, fields: &[(&str, Value)]) -> Patch<()> {
+    let version = version.unwrap_or_default();
+    let mut operations =
+        vec![json!({ "op": "replace", "path": "/metadata/resourceVersion", "value": version })];
+    let put = |(pointer, value): &(&str, Value)| json!({ "op": "add", "path": pointer, "value": value });
+    operations.extend(fields.iter().map(put));
+    Patch::Json(serde_json::from_value(operations.into()).expect("operations of RFC 6902"))
 }
 
 /// Under the operator's own name as field manager.

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -26,6 +26,8 @@ use crate::{
         BackupServer, BackupTask, BackupTaskStatus, ConditionType, Intent, IntentAction, Reason, condition,
     },
     clock::Clock,
+    nas::TaskId,
+    observe::{Shelf, Wanted},
     simulator::{Control, DirectNas, Fault, FaultKind, Nas, Scenario, TaskSpec},
     status::Notice,
     telemetry::Metrics,
@@ -85,7 +87,7 @@ impl Cluster for Api {
         self.store.read_task(namespace, name).await
     }
 
-    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, namespace: &str, server: &str) -> Result<Vec<BackupTask>, ReadError> {
         if self.trouble().no_list {
             return Err(ReadError {
                 what: "BackupTasks".to_owned(),
@@ -93,7 +95,7 @@ impl Cluster for Api {
                 is_passing: true,
             });
         }
-        self.store.list_tasks(namespace).await
+        self.store.list_tasks(namespace, server).await
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {
@@ -167,7 +169,7 @@ impl Lab {
             ctx: Context {
                 cluster: api.clone(),
                 fleet: Fleet::default(),
-                fence,
+                fence: fence.into(),
                 metrics: Arc::new(Metrics::new()),
                 machine: Machine {
                     clock,
@@ -249,8 +251,11 @@ impl Lab {
 
     /// Another leads for a moment.
     fn lose_and_gain(&self) {
-        self.ctx.fence.hold_until(None);
-        self.ctx.fence.hold_until(Some(Instant::now() + LEASE));
+        self.ctx.fence.of_orphans().hold_until(None);
+        self.ctx
+            .fence
+            .of_orphans()
+            .hold_until(Some(Instant::now() + LEASE));
     }
 
     async fn memory<T>(&self, look: impl FnOnce(&Memory) -> T) -> T {
@@ -312,8 +317,9 @@ async fn a_new_reign_sees_with_its_own_eyes() {
     lab.pass().await;
     let begun = lab.clock.now();
     let seen = |memory: &Memory| {
-        let quiet = memory.knowledge.values().next().unwrap().quiet_since;
-        (memory.inventory.as_ref().unwrap().begun, quiet)
+        let awake = memory.knowledge.values().next().cloned();
+        let known = awake.unwrap_or_else(|| memory.naps.values().next().unwrap().knowledge());
+        (memory.shelf.as_ref().unwrap().begun, known.quiet_since)
     };
     advance(Duration::from_secs(100)).await;
     lab.pass().await;
@@ -535,24 +541,22 @@ async fn unmanaged_tasks_stand_in_one_order() {
     lab.pass().await;
     let listed = || lab.server().status.unwrap().unmanaged_tasks;
     assert_eq!(listed().iter().map(|task| task.id).collect::<Vec<_>>(), [1, 2]);
+    let mut everything = Wanted::default();
+    for id in [1, 2] {
+        everything.id(TaskId(id));
+    }
     let mut turned = lab
-        .memory(|memory| memory.inventory.as_deref().unwrap().clone())
+        .memory(|memory| memory.shelf.as_ref().unwrap().open(&everything))
         .await;
+    assert_eq!(turned.tasks.len(), 2);
     turned.tasks.reverse();
-    let memory = Memory {
-        inventory: Some(Arc::new(turned)),
+    let mut memory = Memory {
+        shelf: Some(Arc::new(Shelf::of(turned))),
         ..Memory::default()
     };
     let before = lab.server();
-    let mut memory = memory;
-    super::report::server(
-        &lab.ctx,
-        &before,
-        &mut memory,
-        &std::collections::BTreeSet::default(),
-        None,
-    )
-    .await;
+    let (fence, bound) = (Fence::open(), BTreeSet::default());
+    super::report::server(&lab.ctx, &fence, &before, &mut memory, Some(&bound)).await;
     assert_eq!(listed().iter().map(|task| task.id).collect::<Vec<_>>(), [1, 2]);
 }
 

@@ -64,6 +64,11 @@ fn remedy(error: &Error) -> &'static str {
             "check that the URL leads to DSM itself (usually https, port 5001) and not to a proxy, a portal or another \
              service"
         }
+        Error::TooLarge { .. } => {
+            "a list of 10,000 tasks is half of that: check that the URL leads to DSM itself, and on the NAS what makes the \
+             answer so long"
+        }
+        Error::SessionOver { .. } => "the next read logs in again",
         Error::LoginRefused { code }
         | Error::SecondFactorRequired { code }
         | Error::AccountBlocked { code } => Meaning::of(*code, Context::Login).remedy(),

@@ -27,7 +27,7 @@ use super::error::{Call, Cause, Error};
 use super::request::Request;
 use super::session::Session;
 use super::tls::certificate_fault;
-use super::transport::{FORM, MAX_ANSWER, TOKEN_HEADER};
+use super::transport::{FORM, MOST_OF_ANSWER, TOKEN_HEADER};
 use super::visible::Value;
 use super::wire;
 
@@ -205,7 +205,7 @@ async fn collect(response: http::Response<hyper::body::Incoming>) -> Received {
             body: Bytes::new(),
         };
     }
-    match Limited::new(response.into_body(), MAX_ANSWER).collect().await {
+    match Limited::new(response.into_body(), MOST_OF_ANSWER).collect().await {
         Ok(body) => Received::Reply {
             status,
             body: body.to_bytes(),

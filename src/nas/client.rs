@@ -19,6 +19,7 @@ use super::armed::{self, Armed};
 use super::carrier::SharedCarrier;
 use super::codes::OneTimeCodes;
 use super::error::{Call, Error};
+use super::intake::{Intake, Whole};
 use super::login;
 use super::model::{
     ActivityList, Catalogue, DeviceTaskList, DsmInfo, LogPage, ResultPage, TaskId, TaskList, VersionList,
@@ -27,7 +28,7 @@ use super::request::{self, ListResults, ListTasks, Mutation, Request};
 use super::session::{Session, Sessions, may_mean_session};
 use super::settings::{Credentials, Endpoint, Trust};
 use super::tap::Tap;
-use super::wire::{self, Fault};
+use super::wire::{self, Fault, TaskListEnd, TaskSink, TaskStream};
 use super::{tls, transport};
 use crate::clock::Clock;
 
@@ -76,8 +77,18 @@ pub struct Client {
     codes: OneTimeCodes,
     /// Lists have no more time than other calls.
     hurries: bool,
-    /// Takes the session there is and opens none.
-    never_logs_in: bool,
+    logins: Logins,
+}
+
+/// What a client does where there is no session, or one that is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Logins {
+    /// It logs in, once per call.
+    AsNeeded,
+    /// It says so, and drops a session that is over.
+    Told,
+    /// It says so and leaves everything to the next call of another.
+    Left,
 }
 
 /// Reads in flight at the same time, of all clones of a client. A NAS serves its own users first; the published clients
@@ -85,7 +96,9 @@ pub struct Client {
 const MOST_READS: usize = 4;
 
 struct Shared {
-    endpoint: Endpoint,
+    url: Url,
+    request_timeout: Duration,
+    list_timeout: Duration,
     credentials: Credentials,
     totp: Option<Totp>,
     tls: Option<Arc<ClientConfig>>,
@@ -101,7 +114,8 @@ impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Client")
-            .field("endpoint", &self.shared.endpoint)
+            .field("host", &self.shared.url.host_str())
+            .field("port", &self.shared.url.port_or_known_default())
             .finish_non_exhaustive()
     }
 }
@@ -122,9 +136,17 @@ impl Client {
         let config = tls::config(&endpoint.trust)?;
         let pool = transport::pool(config.clone())?;
         let totp = credentials.otp_secret.as_ref().map(login::totp).transpose()?;
-        let tls = (endpoint.trust != Trust::Plaintext).then(|| Arc::new(config));
+        let Endpoint {
+            url,
+            trust,
+            request_timeout,
+            list_timeout,
+        } = endpoint;
+        let tls = (trust != Trust::Plaintext).then(|| Arc::new(config));
         let shared = Shared {
-            endpoint,
+            url,
+            request_timeout,
+            list_timeout,
             credentials,
             totp,
             tls,
@@ -141,7 +163,7 @@ impl Client {
             carrier: None,
             codes: OneTimeCodes::default(),
             hurries: false,
-            never_logs_in: false,
+            logins: Logins::AsNeeded,
         })
     }
 
@@ -193,7 +215,18 @@ impl Client {
     #[must_use]
     pub fn without_login(self) -> Self {
         Self {
-            never_logs_in: true,
+            logins: Logins::Left,
+            ..self
+        }
+    }
+
+    /// The same client for one who wants to look at the credentials before they are used again: where there is no session,
+    /// or one that is over, a call fails with [`Error::SessionOver`] and leaves none. The next call of a client that logs in
+    /// opens one.
+    #[must_use]
+    pub fn without_renewal(self) -> Self {
+        Self {
+            logins: Logins::Told,
             ..self
         }
     }
@@ -201,9 +234,9 @@ impl Client {
     /// How long a list may take.
     fn list_time(&self) -> Duration {
         if self.hurries {
-            self.shared.endpoint.request_timeout
+            self.shared.request_timeout
         } else {
-            self.shared.endpoint.list_timeout
+            self.shared.list_timeout
         }
     }
 
@@ -222,29 +255,47 @@ impl Client {
 
     /// Tasks and what belongs to them. Slow: bounded by the list timeout.
     pub async fn list_tasks(&self, query: &ListTasks) -> Result<Read<TaskList>, Error> {
-        self.read(&query.request(), self.list_time(), wire::task_list)
+        let mut tasks = Vec::new();
+        let Read {
+            value: end,
+            begun,
+            nas_date,
+        } = self.list_tasks_into(query, &mut tasks).await?;
+        let value = TaskList {
+            tasks,
+            total: end.total,
+            unreadable_rows: end.unreadable_rows,
+        };
+        Ok(Read {
+            value,
+            begun,
+            nas_date,
+        })
+    }
+
+    /// The same, each task given to `sink` as it arrives: the answer is never held. What the sink was given counts only if
+    /// the result is [`Ok`].
+    pub async fn list_tasks_into(
+        &self,
+        query: &ListTasks,
+        sink: &mut dyn TaskSink,
+    ) -> Result<Read<TaskListEnd>, Error> {
+        let mut stream = TaskStream::new(sink);
+        self.read_into(&query.request(), self.list_time(), &mut stream)
             .await
     }
 
     /// Pairs of task and device, with the last result of each. Slow: bounded by the list timeout.
     pub async fn list_with_device(&self) -> Result<Read<DeviceTaskList>, Error> {
         let request = request::list_with_device();
-        self.read(
-            &request,
-            self.shared.endpoint.list_timeout,
-            wire::device_task_list,
-        )
-        .await
+        self.read(&request, self.shared.list_timeout, wire::device_task_list)
+            .await
     }
 
     /// Rows of the log of jobs, newest first. This, and not a task's `last_result`, tells the last backup.
     pub async fn list_results(&self, query: &ListResults) -> Result<Read<ResultPage>, Error> {
-        self.read(
-            &query.request(),
-            self.shared.endpoint.request_timeout,
-            wire::result_page,
-        )
-        .await
+        self.read(&query.request(), self.shared.request_timeout, wire::result_page)
+            .await
     }
 
     /// Rows of the log of one task, not older than a second of the NAS's clock: also what was asked for and did not
@@ -256,14 +307,14 @@ impl Client {
         limit: u64,
     ) -> Result<Read<LogPage>, Error> {
         let request = request::list_log(task, from_timestamp, limit);
-        self.read(&request, self.shared.endpoint.request_timeout, wire::log_page)
+        self.read(&request, self.shared.request_timeout, wire::log_page)
             .await
     }
 
     /// The versions of a task.
     pub async fn list_versions(&self, task: TaskId) -> Result<Read<VersionList>, Error> {
         let request = request::list_versions(task);
-        self.read(&request, self.shared.endpoint.request_timeout, wire::version_list)
+        self.read(&request, self.shared.request_timeout, wire::version_list)
             .await
     }
 
@@ -271,7 +322,7 @@ impl Client {
     pub async fn list_activity(&self) -> Result<Read<ActivityList>, Error> {
         self.read(
             &request::list_activity(),
-            self.shared.endpoint.request_timeout,
+            self.shared.request_timeout,
             wire::activity_list,
         )
         .await
@@ -279,18 +330,14 @@ impl Client {
 
     /// The model, version and serial number of the NAS.
     pub async fn dsm_info(&self) -> Result<Read<DsmInfo>, Error> {
-        self.read(
-            &request::dsm_info(),
-            self.shared.endpoint.request_timeout,
-            wire::dsm_info,
-        )
-        .await
+        self.read(&request::dsm_info(), self.shared.request_timeout, wire::dsm_info)
+            .await
     }
 
     /// The APIs that the NAS serves. Needs no session and works after a refused login.
     pub async fn api_info(&self) -> Result<Read<Catalogue>, Error> {
         let request = request::api_info("all");
-        let after = self.shared.endpoint.request_timeout;
+        let after = self.shared.request_timeout;
         self.ask_openly("query.cgi", &request, after, wire::catalogue)
             .await
     }
@@ -298,8 +345,9 @@ impl Client {
     /// Prepares one mutation to be sent once: a session, and a connection of its own, open to the end of its
     /// handshake. Nothing of the mutation is sent. Bounded by the request timeout, and as long again for a login.
     pub async fn arm(&self, mutation: Mutation) -> Result<Armed, Error> {
-        let (session, _) = self.session().await?;
-        armed::open(self.clone(), session, mutation.request()).await
+        let request = mutation.request();
+        let (session, _) = self.session(request.call).await?;
+        armed::open(self.clone(), session, request).await
     }
 
     /// Ends the session at the NAS, as far as that works within the request timeout. DSM keeps sessions that nobody
@@ -312,26 +360,41 @@ impl Client {
             return;
         };
         let request = login::logout(&route);
-        let after = self.shared.endpoint.request_timeout;
+        let after = self.shared.request_timeout;
         let outcome = self
-            .exchange(&route.path, &request, Some(&session), after, wire::verdict)
+            .exchange(
+                &route.path,
+                &request,
+                Some(&session),
+                after,
+                &mut Whole::new(wire::verdict),
+            )
             .await;
         if let Err(error) = outcome {
             tracing::debug!(%error, "failed to log out");
         }
     }
 
-    /// Asks, and where the session turns out to be over, logs in and asks once more.
     async fn read<T>(
         &self,
         request: &Request,
         after: Duration,
-        parse: impl Fn(&[u8]) -> Result<T, Fault> + Copy,
+        parse: impl Fn(&[u8]) -> Result<T, Fault> + Send,
+    ) -> Result<Read<T>, Error> {
+        self.read_into(request, after, &mut Whole::new(parse)).await
+    }
+
+    /// Asks, and where the session turns out to be over, logs in and asks once more.
+    async fn read_into<T>(
+        &self,
+        request: &Request,
+        after: Duration,
+        intake: &mut dyn Intake<T>,
     ) -> Result<Read<T>, Error> {
         let call = request.call;
-        let (session, opened_for_this) = self.session().await?;
+        let (session, opened_for_this) = self.session(call).await?;
         let code = match self
-            .exchange(ENTRY, request, Some(&session), after, parse)
+            .exchange(ENTRY, request, Some(&session), after, intake)
             .await?
         {
             Outcome::Value(read) => {
@@ -342,16 +405,22 @@ impl Client {
         };
         let is_over = session.is_over(call, code, opened_for_this);
         // The next read that may log in meets the same answer.
-        if self.never_logs_in || !is_over {
+        if self.logins == Logins::Left || !is_over {
             return Err(Error::from_code(call, code));
         }
-        if may_mean_session(code) && !session.was_allowed(call) && !self.shared.sessions.renew_for_105() {
+        if may_mean_session(code)
+            && !session.was_allowed(call)
+            && !self.shared.sessions.renew_for_105(&session)
+        {
             return Err(Error::from_code(call, code));
         }
         self.shared.sessions.drop_session(&session, code);
-        let (session, _) = self.session().await?;
+        if self.logins == Logins::Told {
+            return Err(Error::SessionOver { call });
+        }
+        let (session, _) = self.session(call).await?;
         match self
-            .exchange(ENTRY, request, Some(&session), after, parse)
+            .exchange(ENTRY, request, Some(&session), after, intake)
             .await?
         {
             Outcome::Value(read) => {
@@ -367,14 +436,14 @@ impl Client {
         }
     }
 
-    /// One HTTP request and its answer, parsed and reported to the observer.
+    /// One HTTP request and its answer, taken in and reported to the observer.
     async fn exchange<T>(
         &self,
         path: &str,
         request: &Request,
         session: Option<&Session>,
         after: Duration,
-        parse: impl Fn(&[u8]) -> Result<T, Fault>,
+        intake: &mut dyn Intake<T>,
     ) -> Result<Outcome<T>, Error> {
         let call = request.call;
         // The semaphore is never closed; each holder ends within its own time.
@@ -382,22 +451,42 @@ impl Client {
         let body = request.body(session.map(|session| &session.sid));
         let token = session.and_then(|session| session.token.as_ref());
         let (begun, started) = (self.clock.now(), Instant::now());
-        let reply = match &self.carrier {
-            Some(carrier) => transport::carry(carrier, path, body, token, call, after).await,
-            None => transport::post(&self.shared.pool, self.url(path), body, token, call, after).await,
+        intake.begin();
+        let (mut shown, most, mut length) = (Vec::new(), transport::most_of(call), 0);
+        let mut take = |status: u16, piece: &[u8]| {
+            length += piece.len();
+            if length > most {
+                return Err(Error::TooLarge { call, most });
+            }
+            if self.tap.is_some() {
+                shown.extend_from_slice(piece);
+            }
+            match status {
+                200 => intake.take(piece).map_err(|fault| match fault {
+                    Fault::Code(code) => Error::from_code(call, code),
+                    Fault::Unexpected(what) => unexpected(call, what),
+                }),
+                _ => Ok(()),
+            }
+        };
+        let head = if let Some(carrier) = &self.carrier {
+            transport::carry(carrier, path, body, token, call, after, &mut take).await
+        } else {
+            let url = self.url(path);
+            transport::post(&self.shared.pool, url, body, token, call, after, &mut take).await
         };
         if let Some(tap) = &self.tap {
-            request.show(tap, begun, started.elapsed(), reply.as_ref().ok());
+            request.show(tap, begun, started.elapsed(), (head.as_ref().ok(), &shown));
         }
-        let outcome = reply.and_then(|reply| {
-            if reply.status != 200 {
-                return Err(unexpected(call, &format!("HTTP status {}", reply.status)));
+        let outcome = head.and_then(|head| {
+            if head.status != 200 {
+                return Err(unexpected(call, &format!("HTTP status {}", head.status)));
             }
-            match parse(&reply.body) {
+            match intake.finish() {
                 Ok(value) => Ok(Outcome::Value(Read {
                     value,
                     begun,
-                    nas_date: reply.date,
+                    nas_date: head.date,
                 })),
                 Err(Fault::Code(code)) => Ok(Outcome::Code(code)),
                 Err(Fault::Unexpected(what)) => Err(unexpected(call, what)),
@@ -422,7 +511,7 @@ impl Client {
 
     /// `path` below `/webapi/` of the endpoint, whose own path is a prefix.
     pub(super) fn url(&self, path: &str) -> Url {
-        let mut url = self.shared.endpoint.url.clone();
+        let mut url = self.shared.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("webapi").extend(path.split('/'));
         }
@@ -435,7 +524,7 @@ impl Client {
     }
 
     pub(super) fn request_timeout(&self) -> Duration {
-        self.shared.endpoint.request_timeout
+        self.shared.request_timeout
     }
 
     pub(super) fn carrier(&self) -> Option<&SharedCarrier> {
@@ -499,7 +588,7 @@ fn read_outcome<T>(call: Call, outcome: &Result<Outcome<T>, Error>) -> &'static 
         Ok(Outcome::Code(code)) if Meaning::of(*code, call.context()).is_session() => "session",
         Ok(Outcome::Code(_)) => "refused",
         Err(Error::Timeout { .. }) => "timeout",
-        Err(Error::Unexpected { .. }) => "unexpected",
+        Err(Error::Unexpected { .. } | Error::TooLarge { .. }) => "unexpected",
         Err(_) => "transport",
     }
 }

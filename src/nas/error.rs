@@ -82,14 +82,22 @@ pub enum Error {
         /// How long it was waited for.
         after: Duration,
     },
-    /// Something answered, but not as DSM does: HTML, an HTTP status, half an answer, missing fields, a redirect or too
-    /// many bytes.
+    /// Something answered, but not as DSM does: HTML, an HTTP status, half an answer, missing fields or a
+    /// redirect.
     #[error("failed to understand the answer to {call}: {what}")]
     Unexpected {
         /// The call.
         call: Call,
         /// What was there instead.
         what: String,
+    },
+    /// An answer went on beyond what any NAS has to say. The connection was dropped.
+    #[error("failed to take the answer to {call}: it is larger than {} MiB", .most >> 20)]
+    TooLarge {
+        /// The call.
+        call: Call,
+        /// Bytes that are read at most, uncompressed.
+        most: usize,
     },
     /// Active Backup answers, and does not have a method that it should have.
     #[error("failed to understand the answer to {call}: error {code} ({})", Meaning::of(*.code, .call.context()).describe())]
@@ -133,6 +141,12 @@ pub enum Error {
         call: Call,
         /// 102, 1006, 1007, 1008.
         code: i64,
+    },
+    /// There is no session, or it is over, and this client opens no other.
+    #[error("failed to ask for {call}: there is no session any more")]
+    SessionOver {
+        /// The call.
+        call: Call,
     },
     /// Any other error code, a second session error in a row included.
     #[error("failed to get {call} accepted: error {code} ({})", Meaning::of(*.code, .call.context()).describe())]
@@ -184,10 +198,18 @@ impl Error {
             | Self::CertificateRejected { .. }
             | Self::Timeout { .. }
             | Self::Unexpected { .. }
+            | Self::TooLarge { .. }
             | Self::MethodMissing { .. }
             | Self::PackageNotRunning { .. }
+            | Self::SessionOver { .. }
             | Self::Refused { .. } => false,
         }
+    }
+
+    /// Whether another login may help, which this client did not do: see [`super::Client::without_renewal`].
+    #[must_use]
+    pub fn is_session_over(&self) -> bool {
+        matches!(self, Self::SessionOver { .. })
     }
 
     /// Whether the NAS says that this account, or this machine, cannot be asked such a thing at all. Any other refusal
@@ -210,12 +232,13 @@ impl Error {
             Self::Unreachable { .. } => "unreachable",
             Self::CertificateRejected { .. } => "certificate_rejected",
             Self::Timeout { .. } => "timeout",
-            Self::Unexpected { .. } | Self::MethodMissing { .. } => "unexpected",
+            Self::Unexpected { .. } | Self::TooLarge { .. } | Self::MethodMissing { .. } => "unexpected",
             Self::LoginRefused { .. } => "login_refused",
             Self::SecondFactorRequired { .. } => "second_factor_required",
             Self::AccountBlocked { .. } => "account_blocked",
             Self::PermissionDenied { .. } => "permission_denied",
             Self::PackageNotRunning { .. } => "package_not_running",
+            Self::SessionOver { .. } => "session_over",
             Self::Refused { .. } => "refused",
         }
     }
@@ -249,7 +272,9 @@ impl Error {
             | Self::Unreachable { .. }
             | Self::CertificateRejected { .. }
             | Self::Timeout { .. }
-            | Self::Unexpected { .. } => None,
+            | Self::Unexpected { .. }
+            | Self::TooLarge { .. }
+            | Self::SessionOver { .. } => None,
         }
     }
 }

@@ -19,6 +19,7 @@ mod client;
 mod code;
 mod codes;
 mod error;
+mod intake;
 mod lenient;
 mod login;
 pub mod methods;
@@ -63,3 +64,4 @@ pub use request::tasks::{
 pub use request::{ListResults, ListTasks, Mutation, TaskFilter};
 pub use settings::{Credentials, Endpoint, RememberedDevice, Trust, parse_fingerprint};
 pub use tap::{RawAnswer, RawExchange, Tap};
+pub use wire::{TaskListEnd, TaskSink};

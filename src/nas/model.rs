@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The number of a task on one NAS (`task_id`). A NAS may give a freed number to another task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub struct TaskId(pub i64);
 
 impl fmt::Display for TaskId {
@@ -17,7 +19,7 @@ impl fmt::Display for TaskId {
 }
 
 /// The number of a result row (`result_id`); it grows with every job of a NAS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub struct ResultId(pub i64);
 
 impl fmt::Display for ResultId {
@@ -27,7 +29,7 @@ impl fmt::Display for ResultId {
 }
 
 /// The lasting identity of a task (`unikey`, a UUID). Never empty.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub struct UniqueKey(String);
 
 impl UniqueKey {
@@ -118,12 +120,12 @@ impl TaskList {
     }
 }
 
-fn is_complete(rows: usize, total: Option<u64>, unreadable_rows: usize) -> bool {
+pub(super) fn is_complete(rows: usize, total: Option<u64>, unreadable_rows: usize) -> bool {
     unreadable_rows == 0 && total.is_none_or(|total| rows as u64 >= total)
 }
 
 /// One task.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Task {
     /// The number.
     pub id: TaskId,
@@ -160,7 +162,7 @@ pub struct Task {
 }
 
 /// One device of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Device {
     /// The number of the device.
     pub id: Option<i64>,
@@ -171,7 +173,7 @@ pub struct Device {
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Progress {
     /// 0 waiting, 1 running, 2 pausing, 3 canceling.
     pub running_task_status: Option<i64>,
@@ -186,7 +188,7 @@ pub struct Progress {
 }
 
 /// One finished or running job: a row of the log, or the `last_result` of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct ResultRow {
     /// The number; grows with every job.
     pub result_id: ResultId,
@@ -238,7 +240,7 @@ impl ResultRow {
 }
 
 /// A device as a result row names it; the number is missing after its versions were deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct ResultDevice {
     /// The number of the device.
     pub id: Option<i64>,
@@ -360,7 +362,7 @@ pub struct VersionList {
 }
 
 /// One backed-up version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Version {
     /// The number.
     pub id: i64,

@@ -178,9 +178,14 @@ impl Sessions {
     }
 
     /// Whether another login because of an error 105 is no loop, for a call that the session was never allowed: an account
-    /// without a right answers it again and again, whatever else opened sessions in between.
-    pub(super) fn renew_for_105(&self) -> bool {
+    /// without a right answers it again and again, whatever else opened sessions in between. Of several calls that meet it
+    /// in one session, one counts.
+    pub(super) fn renew_for_105(&self, session: &Arc<Session>) -> bool {
         let mut state = lock(&self.state);
+        let is_current = |current: &Arc<Session>| Arc::ptr_eq(current, session);
+        if !state.current.as_ref().is_some_and(is_current) {
+            return true;
+        }
         state.renewed_for_105.retain(|at| at.elapsed() < RIGHTS_HOLD);
         if state.renewed_for_105.len() >= MOST_RENEWALS {
             return false;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::error::Call;
 use super::request::{Request, Value};
-use super::transport::Reply;
+use super::transport::Head;
 
 /// One request and what came of it.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,13 @@ pub type Tap = Arc<dyn Fn(&RawExchange<'_>) + Send + Sync>;
 
 impl Request {
     /// Shows one exchange of this request.
-    pub(super) fn show(&self, tap: &Tap, begun: Timestamp, took: Duration, reply: Option<&Reply>) {
+    pub(super) fn show(
+        &self,
+        tap: &Tap,
+        begun: Timestamp,
+        took: Duration,
+        (head, body): (Option<&Head>, &[u8]),
+    ) {
         let fields: Vec<(&str, &str)> = self
             .fields
             .iter()
@@ -60,11 +66,11 @@ impl Request {
             fields: &fields,
             begun,
             took,
-            answer: reply.map(|reply| RawAnswer {
-                status: reply.status,
-                date: reply.date,
-                content_type: reply.content_type.as_deref(),
-                body: &reply.body,
+            answer: head.map(|head| RawAnswer {
+                status: head.status,
+                date: head.date,
+                content_type: head.content_type.as_deref(),
+                body,
             }),
         });
     }

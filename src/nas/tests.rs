@@ -18,6 +18,10 @@ use tokio::net::TcpListener;
 
 use super::*;
 
+mod connections;
+mod sessions;
+mod streams;
+
 const PASSWORD: &str = "canary-password";
 const SEED: &str = "MNQW4YLSPEWXGZLFMQ";
 const DEVICE: &str = "canary-device";
@@ -44,6 +48,8 @@ enum Reaction {
     Hang,
     /// One byte more than is read.
     TooMuch,
+    /// A body in gzip.
+    Zipped(Vec<u8>),
 }
 
 fn ok(data: &str) -> Reaction {
@@ -64,6 +70,10 @@ type Script = dyn Fn(&str, usize) -> Reaction + Send + Sync;
 struct Server {
     port: u16,
     hits: Arc<Mutex<Vec<Hit>>>,
+    /// Of each TLS connection, in their order.
+    handshakes: Arc<Mutex<Vec<rustls::HandshakeKind>>>,
+    /// TCP connections that were opened, and closed again.
+    connections: tokio::sync::watch::Receiver<(usize, usize)>,
     certificate: Option<(Vec<u8>, String)>,
 }
 
@@ -109,24 +119,34 @@ impl Server {
             (None, None)
         };
         let seen = Arc::clone(&hits);
+        let handshakes = Arc::new(Mutex::new(Vec::new()));
+        let shaken = Arc::clone(&handshakes);
+        let (counter, connections) = tokio::sync::watch::channel((0, 0));
+        let counter = Arc::new(counter);
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 let (script, seen, acceptor) = (Arc::clone(&script), Arc::clone(&seen), acceptor.clone());
+                let (shaken, counter) = (Arc::clone(&shaken), Arc::clone(&counter));
+                counter.send_modify(|(opened, _)| *opened += 1);
                 tokio::spawn(async move {
                     match acceptor {
                         None => serve(tcp, script, seen).await,
                         Some(acceptor) => {
                             if let Ok(tls) = acceptor.accept(tcp).await {
+                                shaken.lock().unwrap().extend(tls.get_ref().1.handshake_kind());
                                 serve(tls, script, seen).await;
                             }
                         }
                     }
+                    counter.send_modify(|(_, closed)| *closed += 1);
                 });
             }
         });
         Self {
             port,
             hits,
+            handshakes,
+            connections,
             certificate,
         }
     }
@@ -236,6 +256,14 @@ async fn respond(reaction: Reaction) -> Result<http::Response<BoxBody<Bytes, io:
         }
         Reaction::Cut => Err(io::Error::other("cut")),
         Reaction::Hang => std::future::pending().await,
+        Reaction::Zipped(body) => http::Response::builder()
+            .header("content-encoding", "gzip")
+            .body(
+                http_body_util::Full::from(body)
+                    .map_err(|never: Infallible| match never {})
+                    .boxed(),
+            )
+            .map_err(io::Error::other),
         Reaction::TooMuch => {
             let block = Bytes::from(vec![b' '; 1024 * 1024]);
             let frames = (0..=64).map(move |_| Ok(Frame::data(block.clone())));

@@ -1,50 +1,93 @@
 //! The one TLS configuration of a client, used for reads and mutations alike, and the telling apart of a rejected
 //! certificate from any other failure to connect.
+//!
+//! Clients share what is large: the cryptography, the authorities of the system, which are read once per process, and
+//! authorities of the same text. What a client has for itself is the TLS session that its next connection resumes.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_platform_verifier::Verifier;
 use sha2::{Digest, Sha256};
 
 use super::error::{Cause, Error};
 use super::settings::Trust;
 
+/// TLS sessions that are kept to be resumed: those of one server. A store of many would be made for them at once.
+const SESSIONS: usize = 8;
+
 /// The configuration for `trust`. For [`Trust::Plaintext`] it is one that trusts nobody.
 pub(super) fn config(trust: &Trust) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ClientConfig::builder_with_provider(Arc::clone(provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| setup(format!("TLS versions: {error}")))?;
-    let verifier: Arc<dyn ServerCertVerifier> = match trust {
-        Trust::SystemRoots => Arc::new(
-            rustls_platform_verifier::Verifier::new(provider)
-                .map_err(|error| setup(format!("the authorities of the system: {error}")))?,
-        ),
-        Trust::Authority(pem) => {
-            return Ok(builder
-                .with_root_certificates(authorities(pem)?)
-                .with_no_client_auth());
-        }
-        Trust::Fingerprint(digest) => Arc::new(LeafVerifier::new(&provider, Some(*digest))),
-        Trust::Unverified => Arc::new(LeafVerifier::new(&provider, None)),
-        Trust::Plaintext => {
-            return Ok(builder
-                .with_root_certificates(RootCertStore::empty())
-                .with_no_client_auth());
-        }
+    let mut config = match verifier(trust)? {
+        Some(verifier) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth(),
+        None => builder
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth(),
     };
-    Ok(builder
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth())
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    Ok(config)
+}
+
+/// Who judges certificates, where there are any.
+fn verifier(trust: &Trust) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
+    Ok(Some(match trust {
+        Trust::SystemRoots => system()?,
+        Trust::Authority(pem) => authority_of(pem)?,
+        Trust::Fingerprint(digest) => Arc::new(LeafVerifier::new(provider(), Some(*digest))),
+        Trust::Unverified => Arc::new(LeafVerifier::new(provider(), None)),
+        Trust::Plaintext => return Ok(None),
+    }))
+}
+
+fn provider() -> &'static Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider()))
+}
+
+/// Trusts the authorities of the system, as they were when the first client asked for them.
+fn system() -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    static SYSTEM: Mutex<Option<Arc<Verifier>>> = Mutex::new(None);
+    let mut system = SYSTEM.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = &*system {
+        return Ok(known.clone());
+    }
+    let read = Verifier::new(Arc::clone(provider()))
+        .map_err(|error| setup(format!("the authorities of the system: {error}")))?;
+    Ok(system.insert(Arc::new(read)).clone())
+}
+
+/// Trusts the authorities of a PEM, which many servers may name and which may be a bundle of hundreds.
+fn authority_of(pem: &[u8]) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    type Known = BTreeMap<[u8; 32], Weak<WebPkiServerVerifier>>;
+    static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
+    let digest: [u8; 32] = Sha256::digest(pem).into();
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(verifier) = known.get(&digest).and_then(Weak::upgrade) {
+        return Ok(verifier);
+    }
+    let roots = Arc::new(authorities(pem)?);
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider()))
+        .build()
+        .map_err(|error| authority(format!("no authority: {error}")))?;
+    known.retain(|_, verifier| verifier.strong_count() > 0);
+    known.insert(digest, Arc::downgrade(&verifier));
+    Ok(verifier)
 }
 
 fn setup(what: String) -> Error {
@@ -192,6 +235,25 @@ pub(super) fn certificate_fault(error: &(dyn StdError + 'static)) -> Option<Caus
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_share_authorities_and_not_sessions() {
+        let pem = || {
+            let made = rcgen::generate_simple_self_signed(["nas".to_owned()]).unwrap();
+            made.cert.pem().into_bytes()
+        };
+        let (pem, other) = (pem(), pem());
+        let of = |pem: &[u8]| authority_of(pem).unwrap();
+        let first = of(&pem);
+        assert!(Arc::ptr_eq(&first, &of(&pem)));
+        assert!(!Arc::ptr_eq(&first, &of(&other)));
+        assert!(authority_of(b"no PEM").is_err());
+        let [one, two] = [(); 2].map(|()| config(&Trust::Authority(pem.clone())).unwrap());
+        assert!(Arc::ptr_eq(one.crypto_provider(), two.crypto_provider()));
+        if let Ok(system) = system() {
+            assert!(Arc::ptr_eq(&system, &super::system().unwrap()));
+        }
+    }
 
     #[test]
     fn a_certificate_out_of_its_time_reads_the_same_at_every_look() {

@@ -14,20 +14,34 @@ use super::carrier::{Carried, SharedCarrier};
 use super::error::{Call, Cause, Error};
 use super::tls::certificate_fault;
 
-/// The most bytes that are read of one answer. A list of thousands of tasks with versions stays far below.
-pub(super) const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// Bytes of a list of tasks that are read at most, uncompressed. 10,000 tasks with two devices each have 30 MB.
+const MOST_OF_LIST: usize = 64 * 1024 * 1024;
+/// Bytes of any other answer that are read at most, uncompressed. It is held as a whole.
+pub(super) const MOST_OF_ANSWER: usize = 16 * 1024 * 1024;
+/// An answer that is there as a whole is passed on in pieces of that many bytes, as a socket brings them.
+const PIECE: usize = 64 * 1024;
 
 /// The header of the token that DSM wants next to the session.
 pub(super) const TOKEN_HEADER: &str = "x-syno-token";
 
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A complete HTTP answer.
-pub(super) struct Reply {
+/// A complete HTTP answer without its body.
+pub(super) struct Head {
     pub(super) status: u16,
     pub(super) date: Option<Timestamp>,
     pub(super) content_type: Option<String>,
-    pub(super) body: Vec<u8>,
+}
+
+/// Takes the HTTP status and the next piece of a body. After an error nothing more is read, and the connection is dropped.
+pub(super) type Take<'a> = dyn FnMut(u16, &[u8]) -> Result<(), Error> + Send + 'a;
+
+/// Bytes of the answer to a call that are read at most.
+pub(super) fn most_of(call: Call) -> usize {
+    match call.method {
+        "list" | "list_with_device" if call.api == "SYNO.ActiveBackup.Task" => MOST_OF_LIST,
+        _ => MOST_OF_ANSWER,
+    }
 }
 
 /// The pool. It has no timeouts of its own: each request has one for everything, from the connection to the last byte.
@@ -49,7 +63,7 @@ pub(super) fn pool(tls: ClientConfig) -> Result<reqwest::Client, Error> {
         })
 }
 
-/// Posts a form and reads the whole answer, all within `after`.
+/// Posts a form and passes the answer on as it arrives, all within `after`.
 pub(super) async fn post(
     pool: &reqwest::Client,
     url: Url,
@@ -57,21 +71,28 @@ pub(super) async fn post(
     token: Option<&HeaderValue>,
     call: Call,
     after: Duration,
-) -> Result<Reply, Error> {
+    take: &mut Take<'_>,
+) -> Result<Head, Error> {
+    let sorted = |error: reqwest::Error| sort(&error.without_url(), call, after);
     let exchange = async {
         let mut request = pool.post(url).header(CONTENT_TYPE, FORM).body(body);
         if let Some(token) = token {
             request = request.header(TOKEN_HEADER, token);
         }
-        read(request.send().await?).await
+        let mut response = request.send().await.map_err(sorted)?;
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let head = Head {
+            status: response.status().as_u16(),
+            date: response.headers().get(DATE).and_then(http_date),
+            content_type: content_type.and_then(|value| value.to_str().ok().map(str::to_owned)),
+        };
+        while let Some(piece) = response.chunk().await.map_err(sorted)? {
+            take(head.status, &piece)?;
+        }
+        Ok(head)
     };
     match tokio::time::timeout(after, exchange).await {
-        Ok(Ok(Some(reply))) => Ok(reply),
-        Ok(Ok(None)) => Err(Error::Unexpected {
-            call,
-            what: format!("more than {MAX_ANSWER} bytes"),
-        }),
-        Ok(Err(error)) => Err(sort(&error.without_url(), call, after)),
+        Ok(outcome) => outcome,
         Err(_) => Err(Error::Timeout { call, after }),
     }
 }
@@ -84,42 +105,24 @@ pub(super) async fn carry(
     token: Option<&HeaderValue>,
     call: Call,
     after: Duration,
-) -> Result<Reply, Error> {
+    take: &mut Take<'_>,
+) -> Result<Head, Error> {
     let token = token.and_then(|token| token.to_str().ok()).map(str::to_owned);
     match tokio::time::timeout(after, carrier.carry(path, body, token)).await {
-        Ok(Some(Carried { status, date, body })) => Ok(Reply {
-            status,
-            date,
-            content_type: None,
-            body,
-        }),
+        Ok(Some(Carried { status, date, body })) => {
+            body.chunks(PIECE).try_for_each(|piece| take(status, piece))?;
+            Ok(Head {
+                status,
+                date,
+                content_type: None,
+            })
+        }
         Ok(None) => Err(Error::Unreachable {
             call,
             source: Cause::of(&std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
         }),
         Err(_) => Err(Error::Timeout { call, after }),
     }
-}
-
-/// `None` where the answer has more bytes than any should.
-async fn read(mut response: reqwest::Response) -> Result<Option<Reply>, reqwest::Error> {
-    let status = response.status().as_u16();
-    let date = response.headers().get(DATE).and_then(http_date);
-    let content_type = response.headers().get(CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(Reply {
-        status,
-        date,
-        content_type,
-        body,
-    }))
 }
 
 /// The time of a `Date` header.

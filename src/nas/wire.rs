@@ -20,8 +20,11 @@ pub use open::{
 };
 use rows::{ActivityRow, DeviceTaskRow, LogPart, ResultPart, TaskRow, VersionRow};
 
+pub use stream::{TaskListEnd, TaskSink, TaskStream};
+
 mod open;
 mod rows;
+mod stream;
 
 /// Why an answer holds no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +150,7 @@ struct TasksData<R: Row> {
     total: Scalar,
 }
 
-/// The answer of `Task.list`.
+/// The answer of `Task.list` as a whole: what [`TaskStream`] gives for it, piece by piece.
 pub fn task_list(body: &[u8]) -> Result<TaskList, Fault> {
     let TasksData::<TaskRow> { tasks, total } = data(body)?;
     let Listed {

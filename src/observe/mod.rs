@@ -4,6 +4,7 @@
 mod bind;
 mod knowledge;
 mod read;
+mod shelf;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,10 @@ use crate::{
 
 pub use bind::{Bound, Claim, bind, claims};
 pub use knowledge::{Answered, Call, Knowledge};
-pub use read::{read_inventory, read_log, read_results, read_versions};
+pub use read::{
+    read_inventory, read_inventory_then_queue, read_log, read_results, read_shelf, read_versions,
+};
+pub use shelf::{Shelf, Stacking, Wanted};
 
 /// One read of a NAS's tasks.
 #[derive(Clone, Debug)]
@@ -47,7 +51,7 @@ impl Inventory {
     }
 }
 
-/// The NAS's job queue (`Overview.list_activity`), read right after the tasks.
+/// The NAS's job queue (`Overview.list_activity`), read beside the tasks.
 #[derive(Clone, Debug)]
 pub enum Queue {
     /// Nobody needed it.

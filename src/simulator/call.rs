@@ -270,8 +270,10 @@ pub enum Delivery {
     Status(u16),
     /// Status 302 to this address.
     Redirect(String),
-    /// Status 200 with a body of this length, in which nothing is of use.
+    /// Status 200 with a body of this length: the rows of a list again and again, without an end, or else nothing of use.
     Oversize {
+        /// What the answer would have been.
+        body: Value,
         /// Bytes of the body.
         bytes: u64,
     },

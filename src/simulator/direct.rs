@@ -10,7 +10,7 @@ use http::HeaderMap;
 use super::call::{Delivery, Script};
 use super::core::Nas;
 use super::server::read_call;
-use super::wire::time_for;
+use super::wire::{endless, time_for};
 use crate::clock::Clock;
 use crate::nas::{Carried, Carrier};
 
@@ -69,8 +69,12 @@ impl Carrier for DirectNas {
                 Delivery::Html => "<!DOCTYPE html>".to_owned(),
                 Delivery::Redirect(_) => return Some(this.answer(302, String::new())),
                 // As much as shows that it is too large; the rest would only cost memory.
-                Delivery::Oversize { bytes } => {
-                    " ".repeat(usize::try_from(bytes).unwrap_or(OVERSIZE).min(OVERSIZE))
+                Delivery::Oversize { body, bytes } => {
+                    let bytes = usize::try_from(bytes).unwrap_or(OVERSIZE).min(OVERSIZE);
+                    let (mut text, unit) = endless(&body);
+                    text.extend(std::iter::repeat_n(unit.as_str(), bytes / unit.len() + 1));
+                    text.truncate(bytes);
+                    text
                 }
                 Delivery::Slow {
                     body,

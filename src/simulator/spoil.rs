@@ -44,11 +44,10 @@ impl Nas {
             FaultKind::EmptyBody => self.perform_then(call, |_, _, done| {
                 (Reply::of(Delivery::Empty), format!("empty {done}"))
             }),
-            FaultKind::Oversize { bytes } => self.perform_then(call, |_, _, done| {
-                (
-                    Reply::of(Delivery::Oversize { bytes }),
-                    format!("oversize {done}"),
-                )
+            FaultKind::Oversize { bytes } => self.perform_then(call, |nas, answer, done| {
+                let body = nas.envelope(answer);
+                let delivery = Delivery::Oversize { body, bytes };
+                (Reply::of(delivery), format!("oversize {done}"))
             }),
             FaultKind::Slow { bytes_per_second } => self.perform_then(call, |nas, answer, done| {
                 let body = nas.envelope(answer);

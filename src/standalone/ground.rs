@@ -15,7 +15,9 @@ use crate::{
     controller::{
         Context, Fleet, Machine, ServerKey,
         cluster::{Cluster, Keys, ReadError, WriteError},
-        orphan, pass,
+        orphan,
+        packed::Uid,
+        pass,
         store::MemoryStore,
     },
     observe::{Answered, Call},
@@ -59,8 +61,8 @@ impl Cluster for Ground {
         self.store.read_task(namespace, name).await
     }
 
-    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
-        self.store.list_tasks(namespace).await
+    async fn list_tasks(&self, namespace: &str, server: &str) -> Result<Vec<BackupTask>, ReadError> {
+        self.store.list_tasks(namespace, server).await
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {
@@ -107,7 +109,7 @@ impl Standalone {
             context: Context {
                 cluster: ground,
                 fleet: Fleet::default(),
-                fence: Fence::open(),
+                fence: Fence::open().into(),
                 metrics: Arc::new(Metrics::new()),
                 machine: Machine::default(),
             },
@@ -165,7 +167,7 @@ impl Standalone {
                         sent: call.sent,
                         settles_from: call.settles_from,
                     };
-                    answers.insert(uid.clone(), applied);
+                    answers.insert(uid.to_string(), applied);
                 }
             }
         }
@@ -183,7 +185,13 @@ impl Standalone {
                 task.spec.server_ref.name.clone(),
             );
             let memory = self.context.fleet.server(&key);
-            memory.lock().await.knowledge.entry(uid.clone()).or_default().call = Some(Call {
+            memory
+                .lock()
+                .await
+                .knowledge
+                .entry(Uid::of(uid))
+                .or_default()
+                .call = Some(Call {
                 intent: applied.intent.clone(),
                 answered: Some(Answered::Applied),
                 sent: applied.sent,

@@ -53,7 +53,7 @@ const BYTES: &str = "bytes";
 
 const NEVER: &str = "never";
 const NO_RESULT: &str = "before the first result";
-const NOT_LEADING: &str = "before the first read, and on a replica that does not lead";
+const NOT_LEADING: &str = "before the first read, and on a replica that does not serve it";
 const NOT_READ: &str = "until the NAS was read once";
 const NO_CALL: &str = "before the first, and once the BackupServer is deleted";
 
@@ -299,7 +299,7 @@ pub(super) const LEADER: Metric = gauge(
     &[],
     "abb_leader",
     "",
-    "1 while this process leads, 0 while it stands by.",
+    "1 on the replica that holds the first slot, 0 on the others.",
     NEVER,
 );
 pub(super) const BUILD_INFO: Metric = gauge(

@@ -1,8 +1,6 @@
 //! Metrics of objects, made anew at each scrape from the objects as they are watched and from what the process knows of
 //! their NAS: there right after a restart, gone with the object.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -119,12 +117,12 @@ impl Sheet {
 
 /// The metrics of all objects.
 pub(super) fn gather(
-    tasks: &[Arc<BackupTask>],
+    tasks: impl Iterator<Item = BackupTask>,
     servers: &[(BackupServer, ServerSample)],
 ) -> Vec<prometheus::proto::MetricFamily> {
     let mut sheet = Sheet::new();
     for each in tasks {
-        task(&mut sheet, each);
+        task(&mut sheet, &each);
     }
     for (each, sample) in servers {
         server(&mut sheet, each, sample);

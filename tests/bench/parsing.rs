@@ -1,18 +1,27 @@
-//! What a list of 10,000 tasks costs to parse: time and memory, next to a reader that makes a tree of everything.
+//! What a list of 10,000 tasks costs to parse: time and memory of the parser that reads it as it arrives, of the one that
+//! has it as a whole, and of a reader that makes a tree of everything.
 //!
-//! Each measurement is a child process of its own, so that each peak is its own. The figures come in pairs, one reader
-//! right after the other; the medians count. Fails where the parser needs more than a fifth of the tree's memory.
+//! Each measurement is a child process of its own, so that each peak is its own. The figures come in threes, one reader
+//! right after the other; the medians count. Fails where a parser needs more than a fifth of the tree's memory, and where
+//! reading as it arrives, with nothing kept, needs more than a megabyte.
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has to panic")]
 
-use std::{fs, hint::black_box, process::Command, time::Instant};
+use std::{fs, hint::black_box, io::Read, process::Command, time::Instant};
 
-use abb_operator::nas::wire::task_list;
+use abb_operator::nas::{
+    Task, TaskSink,
+    wire::{TaskStream, task_list},
+};
 use serde_json::{Value, json};
 
 const TASKS: usize = 10_000;
 const PAIRS: usize = 5;
 const LARGEST_RATIO: f64 = 0.2;
+/// KiB that a stream may need beside what its sink keeps.
+const LARGEST_STREAM: f64 = 1024.0;
+/// Bytes that a connection brings at once.
+const PIECE: usize = 64 * 1024;
 const SEED: &str = include_str!("../fixtures/seed/SYNO.ActiveBackup.Task.md");
 
 /// In KiB and milliseconds.
@@ -36,31 +45,74 @@ fn main() {
     let file = folder.path().join("list.json");
     fs::write(&file, body()).unwrap();
     let file = file.to_str().unwrap();
-    let (mut ours, mut trees) = (Vec::new(), Vec::new());
+    let mut measured = READERS.map(|_| Vec::new());
     for _ in 0..PAIRS {
-        ours.push(measure("wire", file));
-        trees.push(measure("tree", file));
+        for (reader, costs) in READERS.iter().zip(&mut measured) {
+            costs.push(measure(reader, file));
+        }
     }
-    let (ours, tree) = (median(&ours), median(&trees));
+    let costs = measured.map(|costs| median(&costs));
+    let [stream, kept, whole, tree] = costs;
     println!(
-        "{TASKS} tasks, {:.1} MB, medians of {PAIRS} pairs",
-        ours.body / 1024.0
+        "{TASKS} tasks, {:.1} MB, medians of {PAIRS} rounds",
+        whole.body / 1024.0
     );
-    println!("{:<28}{:>12}{:>12}{:>8}", "", "task_list", "Value", "ratio");
-    let row = |what: &str, ours: f64, tree: f64| {
-        println!("{what:<28}{ours:>12.1}{tree:>12.1}{:>8.3}", ours / tree);
+    println!(
+        "{:<24}{}",
+        "",
+        READERS.map(|reader| format!("{reader:>14}")).concat()
+    );
+    let row = |what: &str, of: fn(&Cost) -> f64| {
+        let figures = costs.map(|cost| format!("{:>14.2}", of(&cost))).concat();
+        println!("{what:<24}{figures}");
     };
-    row(
-        "peak beyond the body, MiB",
-        ours.beyond / 1024.0,
-        tree.beyond / 1024.0,
-    );
-    row("peak in total, MiB", ours.total / 1024.0, tree.total / 1024.0);
-    row("time, ms", ours.time, tree.time);
-    let ratio = ours.beyond / tree.beyond;
-    if ratio > LARGEST_RATIO {
-        eprintln!("the parser needs {ratio:.3} of the tree's memory, more than {LARGEST_RATIO}");
+    row("memory needed, MiB", |cost| cost.beyond / 1024.0);
+    row("peak in total, MiB", |cost| cost.total / 1024.0);
+    row("time, ms", |cost| cost.time);
+    let mut failed = false;
+    for (reader, cost) in READERS.iter().skip(1).zip([kept, whole]) {
+        let ratio = cost.beyond / tree.beyond;
+        if ratio > LARGEST_RATIO {
+            eprintln!("{reader} needs {ratio:.3} of the tree's memory, more than {LARGEST_RATIO}");
+            failed = true;
+        }
+    }
+    if stream.beyond > LARGEST_STREAM {
+        eprintln!("a stream needs {} KiB, more than {LARGEST_STREAM}", stream.beyond);
+        failed = true;
+    }
+    if failed {
         std::process::exit(1);
+    }
+}
+
+/// A stream of which nothing is kept, one of which every task is, the parser of the whole body, and the tree.
+const READERS: [&str; 4] = ["stream", "stream, kept", "whole", "tree"];
+
+/// Counts tasks and keeps none.
+struct Counted(usize);
+
+impl TaskSink for Counted {
+    fn begin(&mut self) {
+        self.0 = 0;
+    }
+
+    fn take(&mut self, task: Task) {
+        black_box(task);
+        self.0 += 1;
+    }
+}
+
+/// Reads the file as it would come over a connection.
+fn stream(file: &str, sink: &mut dyn TaskSink) -> usize {
+    let mut file = fs::File::open(file).unwrap();
+    let mut stream = TaskStream::new(sink);
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece).unwrap() {
+            0 => return stream.finish().unwrap().rows,
+            length => stream.push(&piece[..length]).unwrap(),
+        }
     }
 }
 
@@ -91,12 +143,20 @@ fn body() -> String {
 }
 
 fn child(reader: &str, file: &str) {
-    let body = fs::read(file).unwrap();
+    // A stream holds no body; the others are given theirs.
+    let body = if reader.starts_with("stream") {
+        Vec::new()
+    } else {
+        fs::read(file).unwrap()
+    };
     black_box(body.iter().map(|byte| u64::from(*byte)).sum::<u64>());
     let before = status("VmRSS:");
+    let mut kept = Vec::new();
     let start = Instant::now();
     let tasks = match reader {
-        "wire" => black_box(task_list(&body).unwrap()).tasks.len(),
+        "stream" => stream(file, &mut Counted(0)),
+        "stream, kept" => stream(file, &mut kept),
+        "whole" => black_box(task_list(&body).unwrap()).tasks.len(),
         _ => black_box(serde_json::from_slice::<Value>(&body).unwrap())["data"]["tasks"]
             .as_array()
             .unwrap()
@@ -104,10 +164,11 @@ fn child(reader: &str, file: &str) {
     };
     let time = start.elapsed();
     assert_eq!(tasks, TASKS);
+    black_box(kept);
     let peak = status("VmHWM:");
     println!(
         "{} {} {peak} {}",
-        body.len(),
+        fs::metadata(file).unwrap().len(),
         peak.saturating_sub(before),
         time.as_micros()
     );

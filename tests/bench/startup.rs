@@ -60,7 +60,7 @@ async fn measure() {
             (lab.requests("list") >= 8).then_some(())
         })
         .await;
-        let resident = resident_kib(&lab);
+        let resident = lab.memory_kib("VmRSS:");
         println!(
             "run {run}: start to first list {:>4} ms, resident {resident} KiB with {TASKS} tasks",
             first.as_millis()
@@ -74,28 +74,4 @@ async fn settled(lab: &Lab) {
         (server["status"]["tasks"]["bound"] == TASKS).then_some(())
     })
     .await;
-}
-
-/// Resident memory of the operator of this namespace.
-fn resident_kib(lab: &Lab) -> u64 {
-    let mark = lab.namespace.name();
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| {
-            let folder = entry.ok()?.path();
-            let command = std::fs::read_to_string(folder.join("cmdline")).ok()?;
-            if !command.split('\0').next()?.ends_with("abb-operator") || !command.contains(mark) {
-                return None;
-            }
-            let status = std::fs::read_to_string(folder.join("status")).ok()?;
-            status
-                .lines()
-                .find(|line| line.starts_with("VmRSS"))?
-                .split_whitespace()
-                .nth(1)?
-                .parse()
-                .ok()
-        })
-        .max()
-        .unwrap()
 }

@@ -465,9 +465,10 @@ async fn a_release_for_the_whole_cluster_serves_it_and_reads_only_the_secrets_it
         ("get", "secrets/nas", "team-b", "no"),
         ("get", "configmaps/any", "team-b", "no"),
         ("list", "backuptasks", "team-b", "yes"),
-        ("get", "leases/abb-operator", "team-a", "no"),
-        ("get", "leases/abb-operator", HOME, "yes"),
-        ("patch", "leases/another", HOME, "no"),
+        ("patch", "leases/abb-operator", "team-a", "no"),
+        ("patch", "leases/abb-operator", HOME, "yes"),
+        ("get", "leases/abb-operator", HOME, "no"),
+        ("update", "leases/abb-operator", HOME, "no"),
     ] {
         let can = [
             "auth",

@@ -31,6 +31,7 @@ mod quiet;
 mod removal;
 mod runs;
 mod screens;
+mod sharing;
 mod tenants;
 mod triggers;
 mod troubles;

@@ -134,6 +134,58 @@ async fn a_nas_that_does_not_answer_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn a_list_without_end_is_refused_and_costs_neither_memory_nor_another_server() {
+    let lab = Lab::new("endless").await;
+    lab.task("").await;
+    lab.server_reason("Connected").await;
+    let endless = FaultKind::Oversize { bytes: 100_000_000 };
+    let endless = Fault::new(endless).on("SYNO.ActiveBackup.Task", "list");
+    let scenario = Scenario {
+        faults: vec![endless.times(0)],
+        ..Scenario::seed()
+    };
+    let other = nas(scenario, 1.0).await;
+    let before = lab.memory_kib("VmHWM:");
+    let manifest = server(&other, "").replace("metadata: {name: nas}", "metadata: {name: endless}");
+    let manifest = manifest.replace("request: 1s,", "request: 1s, list: 60s,");
+    lab.namespace.apply(&manifest).await.ok();
+    let message = eventually("the answer is refused", async || {
+        let ready = condition(&lab.namespace.get("bsrv", "endless").await["status"], "Ready").clone();
+        (ready["status"] == "False" && ready["reason"] == "UnexpectedResponse")
+            .then(|| ready["message"].as_str().unwrap_or_default().to_owned())
+            .ok_or(format!("{ready:#}"))
+    })
+    .await;
+    assert!(
+        message.contains("SYNO.ActiveBackup.Task list: it is larger than 64 MiB"),
+        "{message}"
+    );
+    lab.task("triggers: {request: a}").await;
+    lab.until("the other one works", |status| {
+        status["receipts"]["request"]["outcome"] == "Succeeded"
+    })
+    .await;
+    let lists = || {
+        other
+            .requests()
+            .iter()
+            .filter(|request| request.method == "list")
+            .count()
+    };
+    eventually("it was tried again", async || (lists() > 2).then_some(())).await;
+    let grown = lab.memory_kib("VmHWM:") - before;
+    assert!(grown < 24 * 1024, "the peak grew by {grown} KiB");
+    other.control(Control::ClearFaults).unwrap();
+    eventually("it heals", async || {
+        let ready = condition(&lab.namespace.get("bsrv", "endless").await["status"], "Ready").clone();
+        (ready["status"] == "True")
+            .then_some(())
+            .ok_or(format!("{ready:#}"))
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_nas_that_is_down_or_upgrading_is_said_and_heals() {
     let lab = Lab::new("down").await;
     lab.task("").await;

@@ -12,7 +12,7 @@ use crate::{
 /// Longest that another test of this suite may still take when this one starts.
 const OTHERS: std::time::Duration = std::time::Duration::from_mins(5);
 /// The number that users are told; more would be a decision.
-const RIGHTS: usize = 16;
+const RIGHTS: usize = 18;
 
 /// A NAS whose certificate a ConfigMap vouches for, a task whose schedule is wrong twice, and which is
 /// removed on deletion.
@@ -58,6 +58,16 @@ async fn everything_once() {
         .await
         .ok();
     assert_eq!(lab.effects("remove").len(), 1, "{}", lab.operator.log());
+    lab.namespace.kubectl(&["delete", "bsrv", "nas"]).await.ok();
+    eventually("its Lease is deleted", async || {
+        let leases = lab.namespace.kubectl(&["get", "lease", "-o", "name"]).await.ok();
+        if leases.lines().count() == 1 {
+            Ok(())
+        } else {
+            Err(leases)
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ use std::{
     fmt::Write as _,
     io::Write as _,
     process::Stdio,
-    sync::Arc,
 };
 
 use abb_operator::{
@@ -64,8 +63,8 @@ status:
   - {type: Ready, status: "False", reason: AccountBlocked, message: "", lastTransitionTime: "2026-01-01T00:00:00Z"}
 "#;
 
-fn task() -> Arc<BackupTask> {
-    Arc::new(serde_saphyr::from_str(TASK).unwrap())
+fn task() -> BackupTask {
+    serde_saphyr::from_str(TASK).unwrap()
 }
 
 fn server() -> BackupServer {
@@ -97,7 +96,7 @@ fn sample() -> ServerSample {
 
 /// Everything there is.
 fn scrape() -> String {
-    metrics().render(&[task()], &[(server(), sample())]).unwrap()
+    metrics().render([task()].into_iter(), &[(server(), sample())]).unwrap()
 }
 
 #[test]
@@ -261,7 +260,7 @@ fn exactly_one_member_of_a_state_set_holds() {
     // A reason that nobody has thought of holds beside the others.
     let mut odd = server();
     odd.status.as_mut().unwrap().conditions[0].reason = "InvalidSpec".to_owned();
-    let found = series(&metrics().render(&[], &[(odd, sample())]).unwrap());
+    let found = series(&metrics().render(std::iter::empty(), &[(odd, sample())]).unwrap());
     assert_eq!(
         set(&found, "abb_server_ready_reason"),
         (vec!["InvalidSpec".to_owned()], 12)
@@ -281,7 +280,7 @@ fn what_is_not_known_is_not_served() {
     let mut unread = server();
     unread.status = None;
     let scrape = Metrics::new()
-        .render(&[Arc::new(new)], &[(unread, ServerSample::default())])
+        .render([new].into_iter(), &[(unread, ServerSample::default())])
         .unwrap();
     let always = |metric: &&Metric| metric.absent == "never";
     let expected: BTreeSet<&str> = CATALOGUE
@@ -295,20 +294,20 @@ fn what_is_not_known_is_not_served() {
 #[test]
 fn a_standby_says_nothing_of_the_nas_and_all_of_the_objects() {
     let scrape = metrics()
-        .render(&[task()], &[(server(), ServerSample::default())])
+        .render([task()].into_iter(), &[(server(), ServerSample::default())])
         .unwrap();
     let all: BTreeSet<&str> = CATALOGUE.iter().map(|metric| metric.name).collect();
     let left: BTreeSet<&str> = all.difference(&names(&scrape)).copied().collect();
     let by_leader = CATALOGUE
         .iter()
-        .filter(|metric| metric.absent.contains("does not lead"));
+        .filter(|metric| metric.absent.contains("does not serve it"));
     assert_eq!(left, by_leader.map(|metric| metric.name).collect());
     assert_eq!(left.len(), 3);
 }
 
 #[test]
 fn a_deleted_object_takes_its_series_along() {
-    let scrape = metrics().render(&[], &[]).unwrap();
+    let scrape = metrics().render(std::iter::empty(), &[]).unwrap();
     assert!(!scrape.contains("shop"), "{scrape}");
     let left: BTreeSet<&str> = names(&scrape);
     let process = [

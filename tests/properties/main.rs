@@ -70,6 +70,15 @@ properties! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
     #[test]
+    fn a_list_in_pieces_is_the_list(
+        body in bodies(vec![seed::answer("list"), seed::list_as_text(), seed::list_of_many()]),
+        lengths in prop::collection::vec(any::<u8>(), 1..9),
+    ) {
+        let whole = abb_operator::nas::wire::task_list(&body);
+        prop_assert_eq!(oracles::task_list::in_pieces(&body, &lengths), whole);
+    }
+
+    #[test]
     fn status_read_back(script in scripts(12)) {
         oracles::status_read_back::check(&script);
     }

@@ -18,6 +18,22 @@ pub fn answer(method: &str) -> Value {
     serde_json::from_str(body).unwrap()
 }
 
+/// The captured list with its data as a text.
+pub fn list_as_text() -> Value {
+    let mut answer = answer("list");
+    answer["data"] = json!(answer["data"].to_string());
+    answer
+}
+
+/// The captured list with rows of all kinds.
+pub fn list_of_many() -> Value {
+    let mut answer = answer("list");
+    let row = answer["data"]["tasks"][0].clone();
+    let as_text = json!(row.to_string());
+    answer["data"]["tasks"] = json!([row, null, 7, [], {}, as_text, row]);
+    answer
+}
+
 pub fn results() -> Value {
     let row = answer("list_with_device")["data"]["tasks"][0]["last_result"].clone();
     let with = |id: i64, status: i64, end: i64| {

@@ -100,6 +100,6 @@ async fn call(context: &Context<ApiClient>, id: i64) -> Option<Answer> {
     let client = client.on(context.machine.clock, context.machine.carrier.clone());
     let armed = client.arm(Mutation::Backup(TaskId(id))).await.ok()?;
     // The better ones of their kind do ask whether they lead.
-    let allowance = context.fence.allowance(Duration::from_secs(20))?;
+    let allowance = context.fence_of_orphans().allowance(Duration::from_secs(20))?;
     Some(armed.send(allowance).await)
 }

@@ -331,7 +331,7 @@ impl World {
                 process,
             },
             fleet: Fleet::default(),
-            fence: fence.clone(),
+            fence: fence.clone().into(),
             metrics: Arc::new(Metrics::new()),
             machine: Machine {
                 clock: self.clock,
@@ -388,7 +388,7 @@ impl World {
         let mut leases = self.has_lease.subscribe();
         loop {
             self.wait_while_paused(process).await;
-            if !context.fence.is_open() {
+            if !context.fence_of_orphans().is_open() {
                 // The only error is the end of the world.
                 let _ = leases.changed().await;
                 continue;

@@ -51,7 +51,7 @@ pub(super) async fn look(
         }));
     }
     if let Found::There { namespace, name, .. } = lease {
-        for verb in ["get", "patch"] {
+        for verb in ["list", "watch", "patch"] {
             let right = Right {
                 name,
                 ..right(verb, "coordination.k8s.io", "leases")

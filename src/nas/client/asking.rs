@@ -11,6 +11,7 @@ use super::{Client, ENTRY, Error, Read, armed, wire};
 use crate::nas::answer::Answer;
 use crate::nas::armed::Armed;
 use crate::nas::call::Invocation;
+use crate::nas::intake::Whole;
 use crate::nas::model::Task;
 use crate::nas::records::{DetailRow, DeviceRecord, OpenList, Package, Part, Setting, Transfer};
 use crate::nas::request::siblings::{self, ListDevices, ListResultDetail, ListTransfers};
@@ -51,25 +52,25 @@ impl Client {
 
     /// As [`Client::arm`], for any call.
     pub async fn prepare(&self, call: &Invocation) -> Result<Armed, Error> {
-        let (session, _) = self.session().await?;
+        let (session, _) = self.session(call.call()).await?;
         armed::open(self.clone(), session, call.request.clone()).await
     }
 
     /// Tasks with every field of their rows. For one or a few tasks: the rows are held as trees.
     pub async fn list_tasks_openly(&self, query: &ListTasks) -> Result<Read<OpenList<Task>>, Error> {
-        let after = self.shared.endpoint.list_timeout;
+        let after = self.shared.list_timeout;
         self.read(&query.request(), after, wire::open_task_list).await
     }
 
     /// The machines that Active Backup knows.
     pub async fn list_devices(&self, query: &ListDevices) -> Result<Read<OpenList<DeviceRecord>>, Error> {
-        let after = self.shared.endpoint.request_timeout;
+        let after = self.shared.request_timeout;
         self.read(&query.request(), after, wire::device_list).await
     }
 
     /// The settings of the package.
     pub async fn list_settings(&self) -> Result<Read<OpenList<Setting>>, Error> {
-        let after = self.shared.endpoint.request_timeout;
+        let after = self.shared.request_timeout;
         self.read(&siblings::list_settings(), after, wire::setting_list)
             .await
     }
@@ -79,19 +80,19 @@ impl Client {
         &self,
         query: &ListResultDetail,
     ) -> Result<Read<OpenList<DetailRow>>, Error> {
-        let after = self.shared.endpoint.request_timeout;
+        let after = self.shared.request_timeout;
         self.read(&query.request(), after, wire::detail_list).await
     }
 
     /// The runs of each device in a span of time.
     pub async fn list_transfers(&self, query: &ListTransfers) -> Result<Read<OpenList<Transfer>>, Error> {
-        let after = self.shared.endpoint.request_timeout;
+        let after = self.shared.request_timeout;
         self.read(&query.request(), after, wire::transfer_list).await
     }
 
     /// The packages of the NAS with their state. Not every account may ask.
     pub async fn list_packages(&self) -> Result<Read<Vec<Package>>, Error> {
-        let after = self.shared.endpoint.request_timeout;
+        let after = self.shared.request_timeout;
         self.read(&siblings::list_packages(), after, wire::package_list)
             .await
     }
@@ -108,7 +109,7 @@ impl Client {
         }
         let parts: Vec<Request> = calls.iter().map(|call| call.request.clone()).collect();
         let request = siblings::compound(&parts);
-        let after = self.shared.endpoint.request_timeout;
+        let after = self.shared.request_timeout;
         let asked = parts.len();
         self.read(&request, after, move |body: &[u8]| {
             let parts = wire::compound(body, asked)?;
@@ -123,12 +124,11 @@ impl Client {
 
     /// How long a call may take: the lists of tasks are slow.
     fn time_for(&self, request: &Request) -> Duration {
-        let endpoint = &self.shared.endpoint;
         match request.call.method {
             "list" | "list_with_device" if request.call.api == "SYNO.ActiveBackup.Task" => {
-                endpoint.list_timeout
+                self.shared.list_timeout
             }
-            _ => endpoint.request_timeout,
+            _ => self.shared.request_timeout,
         }
     }
 
@@ -138,9 +138,10 @@ impl Client {
         path: &str,
         request: &Request,
         after: Duration,
-        parse: impl Fn(&[u8]) -> Result<T, wire::Fault>,
+        parse: impl Fn(&[u8]) -> Result<T, wire::Fault> + Send,
     ) -> Result<Read<T>, Error> {
-        match self.exchange(path, request, None, after, parse).await? {
+        let mut whole = Whole::new(parse);
+        match self.exchange(path, request, None, after, &mut whole).await? {
             super::Outcome::Value(read) => Ok(read),
             super::Outcome::Code(code) => Err(Error::from_code(request.call, code)),
         }
@@ -149,7 +150,7 @@ impl Client {
     /// Where calls go.
     #[must_use]
     pub fn address(&self) -> String {
-        entry_address(&self.shared.endpoint.url)
+        entry_address(&self.shared.url)
     }
 }
 

@@ -8,25 +8,24 @@ use std::time::Duration;
 use http::HeaderValue;
 use secrecy::SecretString;
 
-use super::{Client, Outcome, Read, unexpected};
-use crate::nas::error::Error;
+use super::{Client, Logins, Outcome, Read, unexpected};
+use crate::nas::error::{Call, Error};
+use crate::nas::intake::Whole;
 use crate::nas::login::{self, Route};
 use crate::nas::request;
 use crate::nas::session::Session;
 use crate::nas::wire;
 
 impl Client {
-    /// The session, and whether this call opened it. One login at a time; those who wait share its outcome.
-    pub(super) async fn session(&self) -> Result<(Arc<Session>, bool), Error> {
+    /// The session for a call, and whether this call opened it. One login at a time; those who wait share its outcome.
+    pub(super) async fn session(&self, call: Call) -> Result<(Arc<Session>, bool), Error> {
         let sessions = &self.shared.sessions;
         let attempts = match sessions.current()? {
             Ok(session) => return Ok((session, false)),
             Err(attempts) => attempts,
         };
-        if self.never_logs_in {
-            return Err(Error::Configuration {
-                what: "there is no session, and this read opens none".to_owned(),
-            });
+        if self.logins != Logins::AsNeeded {
+            return Err(Error::SessionOver { call });
         }
         let _flight = self.shared.flight.lock().await;
         if let Ok(session) = sessions.current()? {
@@ -50,9 +49,9 @@ impl Client {
         let route = self.login_route().await.map_err(passing)?;
         let otp_code = self.otp_code().await;
         let request = login::login(&route, &self.shared.credentials, otp_code.as_ref());
-        let after = self.shared.endpoint.request_timeout;
+        let after = self.shared.request_timeout;
         let outcome = self
-            .exchange(&route.path, &request, None, after, wire::login)
+            .exchange(&route.path, &request, None, after, &mut Whole::new(wire::login))
             .await
             .map_err(passing)?;
         match outcome {
@@ -74,9 +73,15 @@ impl Client {
         let route = if let Some(route) = self.shared.sessions.route() {
             route
         } else {
-            let after = self.shared.endpoint.request_timeout;
+            let after = self.shared.request_timeout;
             let route = match self
-                .exchange("query.cgi", &request, None, after, wire::catalogue)
+                .exchange(
+                    "query.cgi",
+                    &request,
+                    None,
+                    after,
+                    &mut Whole::new(wire::catalogue),
+                )
                 .await
             {
                 Ok(Outcome::Value(read)) => Route::of(&read.value),

@@ -16,6 +16,43 @@ fn seed(method: &str) -> &'static [u8] {
     json.split("\n```").next().unwrap().as_bytes()
 }
 
+/// The list as a whole, which is what it also is in pieces of any length.
+fn task_list(body: &[u8]) -> Result<TaskList, Fault> {
+    let whole = super::task_list(body);
+    for length in [1, 2, 3, 7, 64, body.len().max(1)] {
+        assert_eq!(
+            in_pieces(body, length),
+            whole,
+            "{length}: {}",
+            String::from_utf8_lossy(body)
+        );
+    }
+    whole
+}
+
+fn in_pieces(body: &[u8], length: usize) -> Result<TaskList, Fault> {
+    let mut tasks = vec![one_before()];
+    let mut stream = TaskStream::new(&mut tasks);
+    for piece in body.chunks(length) {
+        stream.push(piece)?;
+    }
+    let end = stream.finish()?;
+    assert_eq!(end.rows, tasks.len());
+    let list = TaskList {
+        tasks,
+        total: end.total,
+        unreadable_rows: end.unreadable_rows,
+    };
+    assert_eq!(end.is_complete(), list.is_complete());
+    Ok(list)
+}
+
+/// What a sink holds of an earlier list.
+fn one_before() -> Task {
+    let body = br#"{"success":true,"data":{"tasks":[{"task_id":77}]}}"#;
+    super::task_list(body).unwrap().tasks.remove(0)
+}
+
 /// The one task of a list with this row.
 fn one(row: &str) -> Task {
     let body = format!(r#"{{"success":true,"data":{{"tasks":[{row}],"total":1}}}}"#);
@@ -473,4 +510,76 @@ fn rows_of_a_log() {
     );
     assert_eq!((page.count, page.unreadable_rows), (Some(3), 1));
     assert!(log_page(br#"{"success":true,"data":{"count":1}}"#).is_err());
+}
+
+#[test]
+fn rows_are_cut_out_wherever_they_stand() {
+    for body in [
+        // Data as text, its name and that of the list spelt differently, after the verdict and before it.
+        r#"{"success":true,"data":"{\"tasks\":[{\"task_id\":1},{}],\"total\":2}"}"#,
+        r#"{"\u0064ata":{"t\u0061sks":[{"task_id":1}]},"success":true}"#,
+        r#" { "success" : true , "data" : { "total" : 3 , "tasks" : [ { "task_id" : 1 } , 7 , "{\"task_id\":3}" ] } } "#,
+        // Lists of the same name elsewhere, and texts that look like the list.
+        r#"{"tasks":[{"task_id":9}],"data":{"more":{"tasks":[{"task_id":8}]},"tasks":[{"task_id":1,"tasks":[[{}]]}]},"success":true}"#,
+        r#"{"x":{"data":{"tasks":[{"task_id":9}]}},"data":{"note":"\"tasks\":[\\","tasks":[{"task_id":1,"task_name":"],[\"{\\"}],"total":1},"success":true}"#,
+        r#"{"data":[{"tasks":[{"task_id":9}]}],"success":true}"#,
+        r#"{"data":{"tasks":{"tasks":[{"task_id":9}]}},"success":true}"#,
+        r#"{"data":{"tasks":null,"total":0},"success":true}"#,
+        r#"{"data":{"tasks":null,"total":1},"success":true}"#,
+        r#"{"data":{"tasks":[]},"success":true}"#,
+        r#"{"data":{"tasks":[ ]},"success":false,"error":{"code":119}}"#,
+        // A verdict at the end voids what came before it.
+        r#"{"data":{"tasks":[{"task_id":1}]},"success":false,"error":{"code":105}}"#,
+        r#"{"data":{"tasks":[{"task_id":1}]},"success":true,"error":{"code":105}}"#,
+        r#"{"data":{"tasks":[{"task_id":1}]}}"#,
+        r#"{"data":{"tasks":[{"task_id":1}],"tasks":[]},"success":true}"#,
+        r#"{"data":{"tasks":[{"task_id":1}]},"data":{},"success":true}"#,
+        r#"{"data":{"tasks":[{"task_id":1}]},"success":true}x"#,
+        // No JSON.
+        r#"{"data":{"tasks":[,]},"success":true}"#,
+        r#"{"data":{"tasks":[{"task_id":1},]},"success":true}"#,
+        r#"{"data":{"tasks":[{"task_id":1} {"task_id":2}]},"success":true}"#,
+        r#"{"data":{"tasks":[{"task_id":1}}},"success":true}"#,
+        r#"{"data":{"tasks":[{"task_id":1]]},"success":true}"#,
+        r#"{"data":{"tasks":[{"task_id":1e999}]},"success":true}"#,
+        r#"{"data":{"tasks":[{"task_id":1,"task_id":1}]},"success":true}"#,
+        r#"{"data":{"tasks":[{"task_id":01}]},"success":true}"#,
+        r#"{"data":{"tasks":["\q"]},"success":true}"#,
+        r#"["data":{"tasks":[x]}]"#,
+        r#"<"data":{"tasks":[x]}>"#,
+    ] {
+        let _ = task_list(body.as_bytes());
+    }
+    assert_eq!(
+        task_list(br#"{"data":"{\"tasks\":[{\"task_id\":1},{}],\"total\":2}","success":true}"#)
+            .map(|list| (list.tasks.len(), list.unreadable_rows)),
+        Ok((1, 1))
+    );
+}
+
+#[test]
+fn a_stream_holds_a_row_and_no_more() {
+    let unexpected = |what| Err(Fault::Unexpected(what));
+    let mut sink = Vec::new();
+    let mut stream = TaskStream::new(&mut sink);
+    stream.push(br#"{"data":{"tasks":[{"task_name":""#).unwrap();
+    let piece = vec![b'a'; 1 << 20];
+    let pushed = (0..9).map(|_| stream.push(&piece)).find(Result::is_err);
+    assert_eq!(pushed, Some(unexpected("a row of more than 8 MiB")));
+    for (begin, what) in [
+        (&br#"{"data":{"note":""#[..], "more than 1 MiB beside its rows"),
+        (b"<p>", "a page of HTML or XML, possibly from a proxy"),
+    ] {
+        let mut stream = TaskStream::new(&mut sink);
+        stream.push(begin).unwrap();
+        assert_eq!(stream.push(&piece), unexpected(what));
+    }
+    // Blanks are nothing.
+    let mut stream = TaskStream::new(&mut sink);
+    let blanks = vec![b' '; 1 << 20];
+    (0..3).for_each(|_| stream.push(&blanks).unwrap());
+    stream
+        .push(br#"{"success":true,"data":{"tasks":[{"task_id":1}]}}"#)
+        .unwrap();
+    assert_eq!(stream.finish().unwrap().rows, 1);
 }

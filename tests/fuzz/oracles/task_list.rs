@@ -2,8 +2,8 @@
 //! nothing; a list that is not there is an error; it is complete only if every row was read.
 
 use abb_operator::nas::{
-    ResultRow, Task,
-    wire::{Fault, task_list},
+    ResultRow, Task, TaskList,
+    wire::{Fault, TaskStream, task_list},
 };
 use serde_json::{Map, Value};
 
@@ -181,7 +181,36 @@ pub fn compare<T: std::fmt::Debug + PartialEq, L: std::fmt::Debug + PartialEq>(
     );
 }
 
+/// The same list, read in pieces whose lengths are given again and again.
+pub fn in_pieces(body: &[u8], lengths: &[u8]) -> Result<TaskList, Fault> {
+    let mut tasks = Vec::new();
+    let mut stream = TaskStream::new(&mut tasks);
+    let mut rest = body;
+    for length in lengths.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (piece, behind) = rest.split_at(rest.len().min(usize::from(*length).max(1)));
+        stream.push(piece)?;
+        rest = behind;
+    }
+    let end = stream.finish()?;
+    Ok(TaskList {
+        tasks,
+        total: end.total,
+        unreadable_rows: end.unreadable_rows,
+    })
+}
+
 pub fn check(body: &[u8]) {
+    let lengths: Vec<u8> = body.iter().copied().take(5).chain([1, 255]).collect();
+    for lengths in [&[1][..], &lengths] {
+        assert_eq!(
+            in_pieces(body, lengths),
+            task_list(body),
+            "in pieces of {lengths:?}"
+        );
+    }
     compare(
         body,
         task_list,

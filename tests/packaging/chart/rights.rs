@@ -1,4 +1,4 @@
-//! What the operator is granted: sixteen rights in any mode, and no Secret beyond the namespaces that are named.
+//! What the operator is granted: eighteen rights in any mode, and no Secret beyond the namespaces that are named.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::{
 };
 
 /// (group, resource, verb), as the documentation lists them.
-const GRANTED: [(&str, &str, &str); 16] = [
+const GRANTED: [(&str, &str, &str); 18] = [
     ("", "configmaps", "get"),
     ("", "secrets", "get"),
     ("activebackup.dev", "backupservers", "get"),
@@ -23,8 +23,10 @@ const GRANTED: [(&str, &str, &str); 16] = [
     ("activebackup.dev", "backuptasks", "watch"),
     ("activebackup.dev", "backuptasks/status", "patch"),
     ("coordination.k8s.io", "leases", "create"),
-    ("coordination.k8s.io", "leases", "get"),
+    ("coordination.k8s.io", "leases", "delete"),
+    ("coordination.k8s.io", "leases", "list"),
     ("coordination.k8s.io", "leases", "patch"),
+    ("coordination.k8s.io", "leases", "watch"),
     ("events.k8s.io", "events", "create"),
     ("events.k8s.io", "events", "patch"),
 ];
@@ -105,7 +107,7 @@ fn everything(places: &[Option<&str>], lease: Option<&str>, credentials: &[&str]
 }
 
 #[test]
-fn each_mode_grants_the_sixteen_rights_where_they_are_needed_and_nothing_else() {
+fn each_mode_grants_the_eighteen_rights_where_they_are_needed_and_nothing_else() {
     let home = "abb-operator";
     for (values, places, lease, credentials) in [
         ("", &[Some(home)][..], Some(home), &[home][..]),
@@ -130,14 +132,23 @@ fn each_mode_grants_the_sixteen_rights_where_they_are_needed_and_nothing_else() 
     }
 }
 
-/// `create` cannot be held to a name; the rest is.
+/// A single leader writes to its own Lease alone. `create` cannot be held to a name, and it has to see whether others share.
 #[test]
-fn the_lease_is_the_operators_own() {
-    for (values, name) in [("", "abb-operator"), ("{fullnameOverride: backups}", "backups")] {
+fn the_lease_of_a_single_leader_is_its_own() {
+    for (values, name) in [
+        ("{leaderElection: {singleLeader: true}}", "abb-operator"),
+        (
+            "{fullnameOverride: backups, leaderElection: {singleLeader: true}}",
+            "backups",
+        ),
+    ] {
         let objects = Chart::NOW.rendered(values);
         let role = the(&objects, "Role", &format!("{name}-lease"));
-        assert_eq!(role["rules"][0]["verbs"], serde_json::json!(["create"]));
+        let first = &role["rules"][0];
+        assert_eq!(first["verbs"], serde_json::json!(["create", "list", "watch"]));
+        assert_eq!(role["rules"][1]["verbs"], serde_json::json!(["patch"]));
         assert_eq!(role["rules"][1]["resourceNames"], serde_json::json!([name]));
+        assert_eq!(role["rules"].as_array().unwrap().len(), 2);
         let container = &the(&objects, "Deployment", name)["spec"]["template"]["spec"]["containers"][0];
         assert!(
             container["args"]

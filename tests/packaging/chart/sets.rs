@@ -34,6 +34,10 @@ pub(super) const SETS: &[(&str, &str)] = &[
     ),
     ("no election", "{leaderElection: {enabled: false}}"),
     (
+        "a single leader",
+        "{replicaCount: 2, leaderElection: {singleLeader: true}}",
+    ),
+    (
         "three operators",
         "{replicaCount: 3, podDisruptionBudget: {minAvailable: 2}, strategy: {type: RollingUpdate}}",
     ),

@@ -221,6 +221,7 @@ fn changes() -> Vec<(&'static str, Value, Value)> {
         ("rbac.aggregate.edit", json!(true), json!({})),
         ("leaderElection.enabled", json!(false), json!({})),
         ("leaderElection.leaseDuration", json!("30s"), json!({})),
+        ("leaderElection.singleLeader", json!(true), json!({})),
         ("logFormat", json!("text"), json!({})),
         ("logLevel", json!("debug"), json!({})),
         ("extraArgs", json!(["--help"]), json!({})),

@@ -1,0 +1,255 @@
+//! Who is looked at in a pass. Nearly all tasks of a server rest: judged once more they would say what they said, until
+//! their object, their row on the NAS, the server or a time they wait for has changed. Of these a pass keeps a nap, some
+//! eighty bytes, and neither unpacks nor judges them.
+//!
+//! Invariant: a nap holds only what a judgement of the same object, the same row and the same facts came to, so waking
+//! somebody for nothing costs time and changes nothing. In builds with debug assertions every pass proves it.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    fleet::Memory,
+    packed::{Packed, Uid},
+};
+use crate::{
+    api::BackupTask,
+    nas::{ResultId, TaskId},
+    observe::{Bound, Inventory, Knowledge, Shelf, Wanted, bind},
+};
+
+/// Tasks without an open call or run that one pass looks at, at most: what a pass holds of them is some kilobytes each,
+/// and all wake at once when a process begins or a server changes. The rest follow in the next pass.
+const MOST: usize = 256;
+/// A nap that nothing ends is over after this: what a judgement could miss is not missed for good.
+const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+
+/// A task at rest.
+#[derive(Clone, Copy, Debug)]
+pub struct Nap {
+    /// Version of the object.
+    version: u64,
+    /// What was known beside object and row.
+    facts: u64,
+    /// What the NAS said of the task.
+    digest: u64,
+    /// The task.
+    pub bound: TaskId,
+    /// When it is to be looked at again, seconds since 1970.
+    until: i64,
+    /// As [`Knowledge::quiet_since`], microseconds since 1970.
+    quiet_since: Option<i64>,
+    /// As [`Knowledge::history_read_behind`], 0 for none.
+    behind: i64,
+}
+
+impl Nap {
+    /// Lets a task rest, if nothing but what a nap holds is known of it.
+    pub fn begin(
+        object_version: u64,
+        facts: u64,
+        (bound, digest): (TaskId, u64),
+        knowledge: &Knowledge,
+        wake: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let Knowledge {
+            call: None,
+            quiet_since,
+            unfinished: None,
+            absent_since: None,
+            history_read_behind,
+            history_unreadable: false,
+            versions_unreadable: false,
+            withheld: None,
+        } = knowledge
+        else {
+            return None;
+        };
+        let latest = now + LONGEST;
+        let until = wake.map_or(latest, |wake| wake.min(latest)).as_second();
+        (until > now.as_second()).then(|| Self {
+            version: object_version,
+            facts,
+            digest,
+            bound,
+            until,
+            quiet_since: quiet_since.map(Timestamp::as_microsecond),
+            behind: history_read_behind.map_or(0, |row| row.0),
+        })
+    }
+
+    /// When it is over by itself.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.until).ok()
+    }
+
+    /// What is known of the task.
+    #[must_use]
+    pub fn knowledge(&self) -> Knowledge {
+        Knowledge {
+            quiet_since: self
+                .quiet_since
+                .and_then(|since| Timestamp::from_microsecond(since).ok()),
+            history_read_behind: (self.behind != 0).then_some(ResultId(self.behind)),
+            ..Knowledge::default()
+        }
+    }
+
+    /// Whether nothing that it rests on has changed.
+    #[must_use]
+    pub fn holds(&self, task: &Packed, facts: u64, shelf: Option<&Shelf>, now: Timestamp) -> bool {
+        self.version == task.version
+            && self.facts == facts
+            && now.as_second() < self.until
+            && shelf.is_some_and(|shelf| shelf.digest(self.bound) == Some(self.digest))
+    }
+}
+
+/// The tasks that a pass looks at.
+pub struct Awake<'a> {
+    tasks: &'a [Arc<Packed>],
+    is_awake: Vec<bool>,
+    /// The objects, in the order in which they woke.
+    pub objects: Vec<BackupTask>,
+    /// Places of the objects among all tasks.
+    places: Vec<usize>,
+    /// For each, the identity that a new intent of it would get.
+    pub intents: Vec<String>,
+    /// NAS tasks whose claims may have changed.
+    touched: BTreeSet<TaskId>,
+    /// How many others were to be looked at and are left for the next pass.
+    pub left: usize,
+    /// How many of the objects were looked through for what is known of them.
+    pub known: usize,
+    /// The rows that may concern the objects.
+    pub inventory: Option<Inventory>,
+}
+
+impl<'a> Awake<'a> {
+    /// Wakes those that have to be looked at, as far as that is known before the NAS is read.
+    pub fn begin(
+        tasks: &'a [Arc<Packed>],
+        memory: &mut Memory,
+        facts: u64,
+        now: Timestamp,
+        identity: &dyn Fn() -> String,
+    ) -> Self {
+        let mut awake = Self {
+            tasks,
+            is_awake: vec![false; tasks.len()],
+            objects: Vec::new(),
+            places: Vec::new(),
+            intents: Vec::new(),
+            touched: memory.forget_the_gone(tasks),
+            left: 0,
+            known: 0,
+            inventory: None,
+        };
+        awake.wake(memory, facts, now, identity);
+        awake
+    }
+
+    /// Wakes those that a new read of the NAS concerns, and those who mean the same task as somebody who is awake.
+    pub fn rouse(
+        &mut self,
+        memory: &mut Memory,
+        facts: u64,
+        serial: Option<&str>,
+        now: Timestamp,
+        identity: &dyn Fn() -> String,
+    ) {
+        self.wake(memory, facts, now, identity);
+        loop {
+            let shelf = memory.shelf.clone();
+            let mut wanted = Wanted::default();
+            for object in &self.objects {
+                wanted.of(object);
+            }
+            self.inventory = shelf.map(|shelf| shelf.open(&wanted));
+            let mut meant = self.touched.clone();
+            for object in &self.objects {
+                if let Bound::To(task) = bind(object, self.inventory.as_ref(), serial) {
+                    meant.insert(task.id);
+                }
+            }
+            let rivals: Vec<usize> = (0..self.tasks.len())
+                .filter(|place| !self.is_awake[*place])
+                .filter(|place| {
+                    let nap = memory.naps.get(&self.tasks[*place].uid);
+                    nap.is_some_and(|nap| meant.contains(&nap.bound))
+                })
+                .collect();
+            if rivals.is_empty() {
+                return;
+            }
+            for place in rivals {
+                self.open(place, memory, identity);
+            }
+        }
+    }
+
+    fn wake(&mut self, memory: &mut Memory, facts: u64, now: Timestamp, identity: &dyn Fn() -> String) {
+        let shelf = memory.shelf.clone();
+        let has_nap = |task: &Packed| {
+            let nap = memory.naps.get(&task.uid);
+            nap.is_some_and(|nap| nap.holds(task, facts, shelf.as_deref(), now))
+        };
+        let waking =
+            (0..self.tasks.len()).filter(|place| !self.is_awake[*place] && !has_nap(&self.tasks[*place]));
+        let (mut open, mut resting): (Vec<usize>, Vec<usize>) =
+            waking.partition(|place| self.tasks[*place].is_open);
+        // Who waits for a time that has come goes before those that are only looked at again.
+        let room = MOST.saturating_sub(self.objects.len());
+        self.left = resting.len().saturating_sub(room);
+        if self.left > 0 {
+            resting.sort_by_key(|place| self.tasks[*place].hint);
+            for place in resting.drain(room..) {
+                // What is read meanwhile is not noted for them, so it must not look as if nothing had been seen.
+                let uid = &self.tasks[place].uid;
+                memory.knowledge.remove(uid);
+                if let Some(nap) = memory.naps.get_mut(uid) {
+                    nap.quiet_since = None;
+                }
+            }
+        }
+        open.append(&mut resting);
+        // As the tasks stand, whoever woke first.
+        open.sort_unstable();
+        for place in open {
+            self.open(place, memory, identity);
+        }
+    }
+
+    fn open(&mut self, place: usize, memory: &mut Memory, identity: &dyn Fn() -> String) {
+        let task = &self.tasks[place];
+        if let Some(nap) = memory.naps.remove(&task.uid) {
+            self.touched.insert(nap.bound);
+            memory
+                .knowledge
+                .entry(task.uid.clone())
+                .or_insert_with(|| nap.knowledge());
+        }
+        self.is_awake[place] = true;
+        self.places.push(place);
+        self.objects.push(task.open());
+        self.intents.push(identity());
+    }
+
+    /// The task as it is put away.
+    #[must_use]
+    pub fn packed(&self, index: usize) -> &Packed {
+        &self.tasks[self.places[index]]
+    }
+}
+
+/// The NAS tasks that those at rest are bound to, in order.
+#[must_use]
+pub fn bound_at_rest(naps: &HashMap<Uid, Nap>) -> BTreeSet<TaskId> {
+    naps.values().map(|nap| nap.bound).collect()
+}

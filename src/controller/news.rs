@@ -1,0 +1,134 @@
+//! Events on their way: what was done is told beside the work, in order, and at a pace that leaves the API server to the
+//! writes that matter. Under load Events come later; beyond a bound they are left out, as an Event is a notice and the
+//! status the record.
+
+use std::{
+    future::Future,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, Recorder};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+
+/// Events that wait at most, some hundred bytes each.
+const MOST: usize = 4096;
+/// So many are told at once before the pace counts, as client-go's burst.
+const BURST: f64 = 100.0;
+/// Events a second from then on: a tenth of what one API server writes.
+const PACE: f64 = 20.0;
+/// What still waits when the process ends is told within this.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+type News = (ObjectReference, Event);
+
+/// The Events of one process.
+pub(super) struct Desk {
+    recorder: Recorder,
+    open: Mutex<Option<(mpsc::Sender<News>, JoinHandle<()>)>>,
+}
+
+impl Desk {
+    pub(super) fn new(recorder: Recorder) -> Self {
+        Self {
+            recorder,
+            open: Mutex::default(),
+        }
+    }
+
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Takes an Event to be told soon. Needs a runtime. Tells whether there was room for it.
+    pub(super) fn take(&self, news: News) -> bool {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sender, _) = open.get_or_insert_with(|| {
+            let (sender, waiting) = mpsc::channel(MOST);
+            let recorder = self.recorder.clone();
+            let tell = move |(reference, event): News| {
+                let recorder = recorder.clone();
+                async move {
+                    if let Err(error) = super::kubernetes::written(recorder.publish(&event, &reference)).await
+                    {
+                        tracing::debug!(%error, "failed to publish an Event");
+                    }
+                }
+            };
+            (sender, tokio::spawn(tell_all(waiting, tell)))
+        });
+        sender.try_send(news).is_ok()
+    }
+
+    /// Tells what still waits, as far as that is soon.
+    pub(super) async fn close(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((sender, mut telling)) = open {
+            drop(sender);
+            if timeout(LAST_WORDS, &mut telling).await.is_err() {
+                telling.abort();
+            }
+        }
+    }
+}
+
+/// Tells one after the other. Nobody is kept waiting once nothing more comes.
+async fn tell_all<T, F: Future<Output = ()>>(mut waiting: mpsc::Receiver<T>, tell: impl Fn(T) -> F) {
+    let (mut allowance, mut seen) = (BURST, Instant::now());
+    while let Some(news) = waiting.recv().await {
+        let now = Instant::now();
+        allowance = (allowance + now.duration_since(seen).as_secs_f64() * PACE).min(BURST);
+        seen = now;
+        if allowance < 1.0 && !waiting.is_closed() {
+            sleep(Duration::from_secs_f64((1.0 - allowance) / PACE)).await;
+        }
+        allowance -= 1.0;
+        tell(news).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_goes_at_once_and_what_follows_at_the_pace() {
+        let (sender, waiting) = mpsc::channel(MOST);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let begun = Instant::now();
+        let tell = {
+            let told = Arc::clone(&told);
+            move |news: usize| {
+                told.lock().unwrap().push((news, begun.elapsed()));
+                std::future::ready(())
+            }
+        };
+        let telling = tokio::spawn(tell_all(waiting, tell));
+        for news in 0..300 {
+            sender.send(news).await.unwrap();
+        }
+        while told.lock().unwrap().len() < 140 {
+            tokio::time::advance(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
+        }
+        drop(sender);
+        telling.await.unwrap();
+        let told = told.lock().unwrap();
+        assert!(told.iter().map(|(news, _)| *news).eq(0..300), "in order");
+        assert!(told[99].1 < Duration::from_millis(10));
+        assert!(told[139].1 >= Duration::from_millis(1900), "{:?}", told[139].1);
+        assert!(
+            told[299].1 < told[139].1 + Duration::from_millis(200),
+            "the end waits for no pace"
+        );
+    }
+}

@@ -1,0 +1,344 @@
+//! BackupTasks as a process keeps them: what every pass asks of each of them in the open, the rest put away small. A watch
+//! of ten thousand objects is the largest thing in this process, and nearly all of them rest at any time.
+//!
+//! Put away is the object as JSON, compressed against the words that all of them have in common. What nobody here reads
+//! is left out: managed fields, labels, and annotations of others, of which `kubectl apply` writes the largest.
+
+use std::{
+    cmp::Ordering,
+    collections::BTreeMap,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use kube::{ResourceExt, api::ObjectMeta};
+
+use crate::api::{ANNOTATION_BACKUP, ANNOTATION_CANCEL, BackupTask, GROUP, Receipt};
+
+/// The words that the objects have in common: a whole one, and messages that stand in many.
+const WORDS: &[u8] = include_bytes!("packed.json");
+
+/// The identity of an object, which is a UUID wherever an API server gave it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Uid {
+    /// The halves of a UUID in its usual form.
+    Uuid([u64; 2]),
+    /// Anything else.
+    Text(Box<str>),
+}
+
+impl Uid {
+    /// The identity with that text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        match uuid::Uuid::try_parse(text) {
+            // Other spellings of a UUID are other texts.
+            Ok(uuid) if uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()) == text => {
+                let (high, low) = uuid.as_u64_pair();
+                Self::Uuid([high, low])
+            }
+            _ => Self::Text(text.into()),
+        }
+    }
+
+    /// A number that tells most identities apart.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        match self {
+            Self::Uuid([high, low]) => high.rotate_left(32) ^ low,
+            Self::Text(_) => {
+                let mut hasher = DefaultHasher::new();
+                self.hash(&mut hasher);
+                hasher.finish()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uuid([high, low]) => uuid::Uuid::from_u64_pair(*high, *low).hyphenated().fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+/// A task as the process keeps it.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// The namespace, shared by all objects of it.
+    pub namespace: Arc<str>,
+    /// The name.
+    pub name: Box<str>,
+    /// `spec.serverRef.name`, shared by all tasks of that server.
+    pub server: Arc<str>,
+    /// The identity, the name where there is none.
+    pub uid: Uid,
+    /// Its `resourceVersion` as a number: versions of one resource are ordered (Kubernetes 1.35, KEP-5504).
+    pub version: u64,
+    /// Whether a call or a run of it is open, or it is being deleted.
+    pub is_open: bool,
+    /// When something of it is due by its status, seconds since 1970: 0 where it was edited since.
+    pub hint: i64,
+    /// Length of what is put away, in bytes.
+    length: u32,
+    body: Box<[u8]>,
+}
+
+impl Packed {
+    /// Puts an object away that shares nothing.
+    #[must_use]
+    pub fn alone(task: &BackupTask) -> Self {
+        Self::of(task, |text| Arc::from(text))
+    }
+
+    /// Puts an object away. `shared` gives texts that many objects share.
+    #[must_use]
+    pub fn of(task: &BackupTask, mut shared: impl FnMut(&str) -> Arc<str>) -> Self {
+        let slim = BackupTask {
+            metadata: slim(&task.metadata),
+            spec: task.spec.clone(),
+            status: task.status.clone(),
+        };
+        let text = serde_json::to_vec(&slim).expect("a task is JSON with texts as keys");
+        let body = lz4_flex::block::compress_with_dict(&text, WORDS);
+        Self {
+            namespace: shared(task.metadata.namespace.as_deref().unwrap_or_default()),
+            name: task.name_any().into(),
+            server: shared(&task.spec.server_ref.name),
+            uid: Uid::of(task.metadata.uid.as_deref().unwrap_or(&task.name_any())),
+            version: version(task),
+            is_open: is_open(task),
+            hint: hint(task),
+            length: u32::try_from(text.len()).expect("an object is some megabytes at most"),
+            body: body.into(),
+        }
+    }
+
+    /// The object, without what was left out.
+    #[must_use]
+    pub fn open(&self) -> BackupTask {
+        let text = lz4_flex::block::decompress_with_dict(&self.body, self.length as usize, WORDS);
+        let text = text.expect("what was compressed here comes out as it went in");
+        serde_json::from_slice(&text).expect("what was a task is one")
+    }
+
+    /// Bytes that it occupies, without the overhead of the allocator.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.name.len() + self.body.len()
+    }
+}
+
+fn is_open(task: &BackupTask) -> bool {
+    let status = task.status.as_ref();
+    task.is_deleted() || status.is_some_and(|status| status.intent.is_some() || status.run.is_some())
+}
+
+fn hint(task: &BackupTask) -> i64 {
+    let Some(status) = &task.status else { return 0 };
+    let receipts = status.receipts.as_ref();
+    let asks = |key: &str, receipt: Option<&Receipt>| {
+        let token = task.annotations().get(key);
+        token.is_some_and(|token| receipt.is_none_or(|receipt| receipt.token != *token))
+    };
+    let backup = receipts.and_then(|receipts| receipts.request_annotation.as_ref());
+    let cancel = receipts.and_then(|receipts| receipts.cancel_annotation.as_ref());
+    let is_edited = status.observed_generation != task.metadata.generation
+        || asks(ANNOTATION_BACKUP, backup)
+        || asks(ANNOTATION_CANCEL, cancel);
+    if is_edited {
+        return 0;
+    }
+    let times = [&status.next_run_time, &status.next_attempt_time];
+    let next = times.into_iter().flatten().map(|time| time.0.as_second()).min();
+    next.unwrap_or(i64::MAX)
+}
+
+/// Resource versions of one resource are ordered numbers (Kubernetes 1.35, KEP-5504).
+pub(super) fn version(object: &impl ResourceExt) -> u64 {
+    let version = object.meta().resource_version.as_deref();
+    version.and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+fn slim(metadata: &ObjectMeta) -> ObjectMeta {
+    let is_ours = |key: &str| key.split_once('/').is_some_and(|(group, _)| group == GROUP);
+    let annotations: BTreeMap<String, String> = metadata
+        .annotations
+        .iter()
+        .flatten()
+        .filter(|(key, _)| is_ours(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    ObjectMeta {
+        annotations: (!annotations.is_empty()).then_some(annotations),
+        creation_timestamp: metadata.creation_timestamp.clone(),
+        deletion_timestamp: metadata.deletion_timestamp.clone(),
+        finalizers: metadata.finalizers.clone(),
+        generation: metadata.generation,
+        name: metadata.name.clone(),
+        namespace: metadata.namespace.clone(),
+        resource_version: metadata.resource_version.clone(),
+        uid: metadata.uid.clone(),
+        ..ObjectMeta::default()
+    }
+}
+
+/// In the order of names, for a set of one server's tasks.
+#[derive(Clone, Debug)]
+pub(super) struct ByName(pub Arc<Packed>);
+
+impl std::borrow::Borrow<str> for ByName {
+    fn borrow(&self) -> &str {
+        &self.0.name
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for ByName {}
+
+impl PartialOrd for ByName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ByName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.name.cmp(&other.0.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Every recorded state of a task, as the API server holds it.
+    fn states() -> Vec<BackupTask> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gitops/states");
+        let files = std::fs::read_dir(folder).unwrap();
+        let texts = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let states = texts.map(|text| serde_json::from_slice::<Value>(&text).unwrap());
+        states
+            .filter(|state| state["kind"] == "BackupTask")
+            .map(|state| serde_json::from_value(state).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn what_is_put_away_comes_out_as_it_was() {
+        let states = states();
+        assert!(states.len() > 30, "{}", states.len());
+        for mut task in states {
+            task.metadata.annotations = None;
+            let opened = Packed::alone(&task).open();
+            assert_eq!(opened.spec, task.spec);
+            assert_eq!(opened.status, task.status);
+            assert_eq!(opened.metadata, slim(&task.metadata));
+            assert_eq!(opened.metadata.finalizers, task.metadata.finalizers);
+        }
+    }
+
+    /// `UPDATE_WORDS=1` writes the words anew, which changes nothing but sizes. The commonest come last, which is nearest.
+    #[test]
+    fn the_words_are_those_of_recorded_states() {
+        let names = ["suspended-after-failed", "fresh-good", "reconciled-idle"];
+        let states = states();
+        let words = names.iter().map(|name| {
+            let is_it = |task: &&BackupTask| task.metadata.name.as_deref() == Some(name);
+            let mut task = states.iter().find(is_it).unwrap().clone();
+            task.metadata = slim(&task.metadata);
+            serde_json::to_string(&task).unwrap()
+        });
+        let words: String = words.collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/packed.json");
+        if std::env::var_os("UPDATE_WORDS").is_some() {
+            std::fs::write(path, &words).unwrap();
+        }
+        assert!(words.as_bytes() == WORDS, "run again with UPDATE_WORDS=1");
+    }
+
+    #[test]
+    fn what_nobody_reads_is_left_out() {
+        let mut task = states().remove(0);
+        let theirs = ("kubectl.kubernetes.io/last-applied-configuration", "{}");
+        let ours = (ANNOTATION_BACKUP, "now");
+        let both = [theirs, ours].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        task.metadata.annotations = Some(both.into());
+        task.metadata.labels = Some([("a".to_owned(), "b".to_owned())].into());
+        task.metadata.managed_fields = Some(vec![
+            serde_json::from_value(json!({ "manager": "kubectl" })).unwrap(),
+        ]);
+        let opened = Packed::alone(&task).open().metadata;
+        assert_eq!(
+            opened.annotations.unwrap().into_keys().collect::<Vec<_>>(),
+            [ANNOTATION_BACKUP]
+        );
+        assert_eq!((opened.labels, opened.managed_fields), (None, None));
+    }
+
+    /// A settled task with names, keys and times of its own and no history, as most are.
+    fn settled(number: u64) -> BackupTask {
+        let key = |seed: u64| {
+            uuid::Uuid::from_u64_pair(number.wrapping_mul(0x9e37_79b9_7f4a_7c15), seed).to_string()
+        };
+        let time = |second: u64| {
+            let second = 1_800_000_000 + i64::try_from(number * 61 + second).unwrap();
+            Timestamp::from_second(second).unwrap().to_string()
+        };
+        let mut task = states()
+            .into_iter()
+            .find(|task| task.metadata.name.as_deref() == Some("reconciled-idle"))
+            .unwrap();
+        task.status.as_mut().unwrap().history.clear();
+        let text = serde_json::to_string(&task).unwrap();
+        let text = text
+            .replace("reconciled-idle", &format!("backup-of-host-{number:05}"))
+            .replace(&format!("key-backup-of-host-{number:05}"), &key(1))
+            .replacen("2026-01-02T03:04:05Z", &time(1), 2)
+            .replacen("2026-01-02T03:04:05Z", &time(40), 3)
+            .replace("2026-01-02T03:04:05Z", &time(600))
+            .replace("00000000-0000-0000-0000-000000000000", &key(3));
+        let mut task: BackupTask = serde_json::from_str(&text).unwrap();
+        task.metadata.uid = Some(key(2));
+        task.metadata.resource_version = Some((number * 7 + 100_000).to_string());
+        task
+    }
+
+    #[test]
+    fn a_settled_task_occupies_a_few_hundred_bytes() {
+        let sizes: Vec<usize> = (1..200)
+            .map(|number| Packed::alone(&settled(number)).size())
+            .collect();
+        let mean = sizes.iter().sum::<usize>() / sizes.len();
+        assert!(mean < 560, "{mean} bytes on average");
+    }
+
+    #[test]
+    fn another_spelling_of_a_uuid_is_another_identity() {
+        let text = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        assert!(matches!(Uid::of(text), Uid::Uuid(_)));
+        assert_eq!(Uid::of(text).to_string(), text);
+        for other in [
+            text.to_uppercase(),
+            text.replace('-', ""),
+            "u1".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(Uid::of(&other), Uid::Text(other.as_str().into()));
+            assert_eq!(Uid::of(&other).to_string(), other);
+        }
+    }
+}

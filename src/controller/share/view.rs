@@ -1,0 +1,226 @@
+//! What a process knows of all Leases: a prefix of their history, as the watch and full lists told it, and since when it has
+//! seen each of them as it is. Whether somebody lives is judged by this process's own monotonic clock alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::lease::{Leases, Record, Takes};
+
+/// Whether the holder of a Lease may act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It may.
+    Living,
+    /// No sign of it for its whole time, by a watch that may lag: a full list has to confirm it.
+    Silent,
+    /// It may not, and has to read every Lease before it may again.
+    Dead,
+}
+
+/// The last sign of somebody's life.
+#[derive(Clone, Copy, Debug)]
+struct Sign {
+    at: Instant,
+    lasts: Duration,
+    /// Whether it takes everything.
+    reigns: bool,
+}
+
+/// A Lease, and whether somebody has deleted it while it was held.
+#[derive(Clone, Debug)]
+struct Seen {
+    record: Record,
+    is_deleted: bool,
+}
+
+/// What is known.
+#[derive(Debug)]
+pub(super) struct View {
+    leases: Leases,
+    seen: BTreeMap<String, Seen>,
+    signs: HashMap<String, Sign>,
+    /// When the newest full list was asked for.
+    listed: Option<Instant>,
+    /// Up to which version the history is known.
+    upto: u64,
+}
+
+impl View {
+    pub(super) fn new(leases: Leases) -> Self {
+        Self {
+            leases,
+            seen: BTreeMap::new(),
+            signs: HashMap::new(),
+            listed: None,
+            upto: 0,
+        }
+    }
+
+    /// Up to which version the history is known without a gap.
+    pub(super) fn upto(&self) -> u64 {
+        self.upto
+    }
+
+    /// Whether a full list has been read.
+    pub(super) fn is_listed(&self) -> bool {
+        self.listed.is_some()
+    }
+
+    /// The watch has told everything up to a version.
+    pub(super) fn advance(&mut self, version: u64) {
+        self.upto = self.upto.max(version);
+    }
+
+    /// A Lease as it is now, or was at its version.
+    pub(super) fn show(&mut self, record: Record, now: Instant) {
+        let before = self.seen.get(&record.name);
+        if before.is_some_and(|seen| seen.record.number() >= record.number()) {
+            return;
+        }
+        let is_slot = self.leases.slot_of(&record.name).is_some();
+        let sign = Sign {
+            at: now,
+            lasts: record.lasts,
+            reigns: is_slot && record.takes == Takes::Everything,
+        };
+        if record.holder.is_empty() {
+            // Only the holder itself gives up what it holds, and it closes its fence first.
+            if let Some(before) = before.filter(|_| is_slot) {
+                self.signs.remove(&before.record.holder);
+            }
+        } else if is_slot {
+            self.signs.insert(record.holder.clone(), sign);
+        } else {
+            // A server's Lease is no sign of life; but who is named there lives until it is known that it does not.
+            self.signs.entry(record.holder.clone()).or_insert(sign);
+        }
+        let is_deleted = false;
+        self.seen.insert(record.name.clone(), Seen { record, is_deleted });
+    }
+
+    /// A Lease was deleted; `last` is how it was seen last.
+    pub(super) fn hide(&mut self, last: &Record) {
+        let Some(seen) = self.seen.get_mut(&last.name) else {
+            return;
+        };
+        if seen.record.number() > last.number() {
+            return;
+        }
+        // A holder that lives may not know yet that its Lease is gone.
+        if seen.record.holder.is_empty() || self.leases.slot_of(&last.name).is_some() {
+            self.seen.remove(&last.name);
+        } else {
+            seen.is_deleted = true;
+        }
+    }
+
+    /// All Leases, by a list that was asked for at `asked` and shows the history up to `version`.
+    pub(super) fn list(&mut self, records: Vec<Record>, version: u64, asked: Instant, now: Instant) {
+        let mut gone: Vec<Record> = Vec::new();
+        for seen in self.seen.values() {
+            let is_listed = records.iter().any(|record| record.name == seen.record.name);
+            // What has no labels of ours is in no list; it is read by its name.
+            let is_gone = !is_listed && !seen.is_deleted && seen.record.is_watched;
+            if is_gone && seen.record.number() <= version {
+                gone.push(seen.record.clone());
+            }
+        }
+        for record in records {
+            self.show(record, now);
+        }
+        for record in gone {
+            self.hide(&record);
+        }
+        self.listed = self.listed.max(Some(asked));
+        self.advance(version);
+        let named: BTreeSet<&String> = self.seen.values().map(|seen| &seen.record.holder).collect();
+        let listed = self.listed;
+        let is_over = |sign: &Sign| listed.is_some_and(|listed| sign.at + sign.lasts <= listed);
+        self.signs
+            .retain(|identity, sign| named.contains(identity) || !is_over(sign));
+    }
+
+    /// Forgets a Lease that was deleted while it was held: its holder has learnt of it, or does not live.
+    pub(super) fn forget(&mut self, name: &str) {
+        if self.seen.get(name).is_some_and(|seen| seen.is_deleted) {
+            self.seen.remove(name);
+        }
+    }
+
+    /// Whether somebody lives.
+    pub(super) fn life(&self, identity: &str, now: Instant) -> Life {
+        let Some(sign) = self.signs.get(identity) else {
+            return Life::Dead;
+        };
+        let end = sign.at + sign.lasts;
+        if now < end {
+            Life::Living
+        } else if self.listed.is_some_and(|listed| listed >= end) {
+            Life::Dead
+        } else {
+            Life::Silent
+        }
+    }
+
+    /// Until when somebody lives if nothing more is seen, the earliest of all.
+    pub(super) fn next_end(&self, me: &str, now: Instant) -> Option<Instant> {
+        self.signs
+            .iter()
+            .filter(|(identity, _)| *identity != me)
+            .map(|(_, sign)| sign.at + sign.lasts)
+            .filter(|end| *end > now)
+            .min()
+    }
+
+    /// Somebody else who takes everything, and who may act, whether or not its slot is to be seen.
+    pub(super) fn sole_leader(&self, me: &str, now: Instant) -> Option<&str> {
+        let reigns = |(identity, sign): &(&String, &Sign)| {
+            sign.reigns && *identity != me && self.life(identity, now) != Life::Dead
+        };
+        self.signs
+            .iter()
+            .find(reigns)
+            .map(|(identity, _)| identity.as_str())
+    }
+
+    /// Somebody else of whom a full list has to tell whether it lives.
+    pub(super) fn is_anybody_silent(&self, me: &str, now: Instant) -> bool {
+        self.signs
+            .keys()
+            .any(|identity| identity != me && self.life(identity, now) == Life::Silent)
+    }
+
+    /// A Lease; not one that was deleted.
+    pub(super) fn get(&self, name: &str) -> Option<&Record> {
+        let seen = self.seen.get(name).filter(|seen| !seen.is_deleted);
+        seen.map(|seen| &seen.record)
+    }
+
+    /// Whose a Lease was when it was deleted.
+    pub(super) fn deleted(&self, name: &str) -> Option<&Record> {
+        let seen = self.seen.get(name).filter(|seen| seen.is_deleted);
+        seen.map(|seen| &seen.record)
+    }
+
+    /// The slots, in their order.
+    pub(super) fn slots(&self) -> Vec<(u32, &Record)> {
+        let slot = |seen: &'_ Seen| self.leases.slot_of(&seen.record.name);
+        let mut slots: Vec<(u32, &Record)> = self
+            .seen
+            .values()
+            .filter_map(|seen| Some((slot(seen)?, &seen.record)))
+            .collect();
+        slots.sort_unstable_by_key(|(index, _)| *index);
+        slots
+    }
+
+    /// The Leases of servers.
+    pub(super) fn of_servers(&self) -> impl Iterator<Item = &Record> {
+        let records = self.seen.values().map(|seen| &seen.record);
+        records.filter(|record| self.leases.is_of_server(&record.name))
+    }
+}

@@ -1,0 +1,247 @@
+//! The watched BackupTasks, put away small and by server. A relist changes them in place: the old and the new list are
+//! never there at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use kube::ResourceExt;
+
+use super::{
+    ServerKey,
+    packed::{ByName, Packed, Uid},
+};
+use crate::api::BackupTask;
+
+/// The tasks that a watch has shown. Clones share them.
+#[derive(Clone, Default)]
+pub struct TaskStore {
+    content: Arc<RwLock<Content>>,
+}
+
+#[derive(Default)]
+struct Content {
+    /// By namespace, then by the name of the server.
+    namespaces: BTreeMap<Arc<str>, BTreeMap<Arc<str>, BTreeSet<ByName>>>,
+    /// While a list is under way, the tasks that it has shown.
+    listed: Option<HashSet<Uid>>,
+}
+
+impl TaskStore {
+    fn read(&self) -> RwLockReadGuard<'_, Content> {
+        self.content.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Content> {
+        self.content.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A list begins: what it does not show is gone when it ends.
+    pub fn begin_list(&self) {
+        self.write().listed = Some(HashSet::new());
+    }
+
+    /// Takes a task as it is now. Tells whether that is news.
+    pub fn put(&self, task: &BackupTask) -> bool {
+        let mut content = self.write();
+        let packed = Packed::of(task, |text| content.shared(task, text));
+        if let Some(listed) = &mut content.listed {
+            listed.insert(packed.uid.clone());
+        }
+        content.put(packed)
+    }
+
+    /// Takes a task away. Tells whether it was there.
+    pub fn remove(&self, task: &BackupTask) -> bool {
+        let (namespace, name) = (task.namespace().unwrap_or_default(), task.name_any());
+        let uid = Uid::of(task.metadata.uid.as_deref().unwrap_or(&name));
+        self.write().take(&namespace, &name, Some(&uid)).is_some()
+    }
+
+    /// Takes away what has become unreadable; whose task it was.
+    pub fn remove_named(&self, namespace: &str, name: &str) -> Option<ServerKey> {
+        self.write().take(namespace, name, None)
+    }
+
+    /// The list has ended: takes away what it did not show, and tells whose tasks these were.
+    pub fn end_list(&self) -> BTreeSet<ServerKey> {
+        let mut content = self.write();
+        let Some(listed) = content.listed.take() else {
+            return BTreeSet::new();
+        };
+        let mut touched = BTreeSet::new();
+        for (namespace, servers) in &mut content.namespaces {
+            for (server, tasks) in servers.iter_mut() {
+                let before = tasks.len();
+                tasks.retain(|ByName(task)| listed.contains(&task.uid));
+                if tasks.len() != before {
+                    touched.insert((namespace.to_string(), server.to_string()));
+                }
+            }
+        }
+        content.tidy();
+        touched
+    }
+
+    /// The tasks of one server, by name.
+    #[must_use]
+    pub fn of(&self, (namespace, server): &ServerKey) -> Vec<Arc<Packed>> {
+        let content = self.read();
+        let servers = content.namespaces.get(namespace.as_str());
+        let tasks = servers.and_then(|servers| servers.get(server.as_str()));
+        tasks
+            .into_iter()
+            .flatten()
+            .map(|ByName(task)| Arc::clone(task))
+            .collect()
+    }
+
+    /// The servers that tasks name, whether they exist or not.
+    #[must_use]
+    pub fn servers(&self) -> Vec<ServerKey> {
+        let content = self.read();
+        let of = |(namespace, servers): (&Arc<str>, &BTreeMap<Arc<str>, _>)| {
+            let namespace = namespace.to_string();
+            let keys = servers
+                .keys()
+                .map(|server| (namespace.clone(), server.to_string()));
+            keys.collect::<Vec<_>>()
+        };
+        content.namespaces.iter().flat_map(of).collect()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let content = self.read();
+        let servers = content.namespaces.values().flat_map(BTreeMap::values);
+        servers.map(BTreeSet::len).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that all of them occupy, without the overhead of the allocator.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let content = self.read();
+        let servers = content.namespaces.values().flat_map(BTreeMap::values);
+        servers.flatten().map(|ByName(task)| task.size()).sum()
+    }
+}
+
+impl Content {
+    /// A text that is there already.
+    fn shared(&self, task: &BackupTask, text: &str) -> Arc<str> {
+        let namespace = task.metadata.namespace.as_deref().unwrap_or_default();
+        let known = self.namespaces.get_key_value(namespace);
+        let is_it = |have: &Arc<str>| (&**have == text).then(|| Arc::clone(have));
+        known
+            .and_then(|(have, servers)| {
+                let server = servers.get_key_value(text).map(|(have, _)| Arc::clone(have));
+                is_it(have).or(server)
+            })
+            .unwrap_or_else(|| text.into())
+    }
+
+    fn put(&mut self, task: Packed) -> bool {
+        let (namespace, server) = (Arc::clone(&task.namespace), Arc::clone(&task.server));
+        let servers = self.namespaces.entry(namespace).or_default();
+        let known = servers.get(&server).and_then(|tasks| tasks.get(&*task.name));
+        match known {
+            Some(ByName(known)) if known.uid == task.uid && known.version >= task.version => return false,
+            Some(_) => {}
+            // The server of an object never changes, but another object may have taken its name.
+            None => {
+                for tasks in servers.values_mut() {
+                    tasks.remove(&*task.name);
+                }
+            }
+        }
+        servers.entry(server).or_default().replace(ByName(Arc::new(task)));
+        true
+    }
+
+    fn take(&mut self, namespace: &str, name: &str, uid: Option<&Uid>) -> Option<ServerKey> {
+        let servers = self.namespaces.get_mut(namespace)?;
+        let holds = |tasks: &BTreeSet<ByName>| {
+            let known = tasks.get(name);
+            known.is_some_and(|ByName(known)| uid.is_none_or(|uid| known.uid == *uid))
+        };
+        let (server, tasks) = servers.iter_mut().find(|(_, tasks)| holds(tasks))?;
+        let key = (namespace.to_owned(), server.to_string());
+        tasks.remove(name);
+        if tasks.is_empty() {
+            self.tidy();
+        }
+        Some(key)
+    }
+
+    fn tidy(&mut self) {
+        self.namespaces.retain(|_, servers| {
+            servers.retain(|_, tasks| !tasks.is_empty());
+            !servers.is_empty()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn task(name: &str, server: &str, uid: &str, version: u64) -> BackupTask {
+        serde_json::from_value(json!({
+            "apiVersion": "activebackup.dev/v1alpha1", "kind": "BackupTask",
+            "metadata": {
+                "name": name, "namespace": "here", "uid": uid, "resourceVersion": version.to_string(),
+            },
+            "spec": { "serverRef": { "name": server }, "task": { "id": 1 } },
+        }))
+        .unwrap()
+    }
+
+    fn names(store: &TaskStore, server: &str) -> Vec<String> {
+        let tasks = store.of(&("here".to_owned(), server.to_owned()));
+        tasks.iter().map(|task| task.name.to_string()).collect()
+    }
+
+    #[test]
+    fn what_a_list_does_not_show_is_gone_when_it_ends() {
+        let store = TaskStore::default();
+        store.begin_list();
+        assert!(store.put(&task("a", "nas", "u1", 1)));
+        assert!(store.put(&task("b", "nas", "u2", 2)));
+        assert!(store.end_list().is_empty());
+        store.begin_list();
+        assert!(!store.put(&task("b", "nas", "u2", 2)), "as it was");
+        assert_eq!(names(&store, "nas"), ["a", "b"], "until the list has ended");
+        let touched: Vec<_> = store.end_list().into_iter().collect();
+        assert_eq!(touched, [("here".to_owned(), "nas".to_owned())]);
+        assert_eq!(names(&store, "nas"), ["b"]);
+    }
+
+    #[test]
+    fn an_older_version_is_no_news_and_another_object_of_the_name_is() {
+        let store = TaskStore::default();
+        assert!(store.put(&task("a", "nas", "u1", 5)));
+        assert!(!store.put(&task("a", "nas", "u1", 4)));
+        assert!(
+            store.put(&task("a", "other", "u2", 6)),
+            "made anew for another server"
+        );
+        assert!(names(&store, "nas").is_empty());
+        assert_eq!(names(&store, "other"), ["a"]);
+        assert!(!store.remove(&task("a", "other", "u1", 7)));
+        assert_eq!(names(&store, "other"), ["a"], "the end of the old one comes late");
+        assert!(store.remove(&task("a", "other", "u2", 7)));
+        assert!(store.servers().is_empty() && store.is_empty());
+    }
+}
