@@ -271,7 +271,7 @@ impl Nas {
     }
 
     pub(super) fn arrive(&mut self, call: &ApiCall) -> u64 {
-        let arrived = call.arrived.map(|time| time.as_microsecond());
+        let arrived = call.arrived.map(Timestamp::as_microsecond);
         self.ledger.arrive(RequestRecord {
             seq: 0,
             at: rfc3339_micros(arrived.unwrap_or(self.clock * 1000)),

@@ -34,8 +34,8 @@ impl Objects {
     }
 
     /// A merge patch; `part` is empty or a subresource with its slash.
-    pub async fn patch(&self, resource: &str, name: &str, part: &str, patch: &Value) {
-        self.try_patch(resource, name, part, patch)
+    pub async fn patch(&self, resource: &str, name: &str, part: &str, change: &Value) {
+        self.try_patch(resource, name, part, change)
             .await
             .unwrap_or_else(|error| panic!("failed to patch {resource}/{name}: {error}"));
     }
@@ -45,10 +45,10 @@ impl Objects {
         resource: &str,
         name: &str,
         part: &str,
-        patch: &Value,
+        change: &Value,
     ) -> Result<String, kube::Error> {
         let path = format!("{}/{name}{part}", self.path(resource));
-        self.send("PATCH", &path, "application/merge-patch+json", Some(patch))
+        self.send("PATCH", &path, "application/merge-patch+json", Some(change))
             .await
     }
 

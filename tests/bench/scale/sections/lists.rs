@@ -147,11 +147,7 @@ async fn settle(ground: &Ground, names: &[&String]) {
     let witness = crate::witness::Witness::start(&ground.objects, false);
     witness
         .until("the batch is over", Duration::from_mins(1), |statuses| {
-            let over = |name: &&String| {
-                statuses
-                    .get(*name)
-                    .is_some_and(|status| crate::witness::settled(status))
-            };
+            let over = |name: &&String| statuses.get(*name).is_some_and(crate::witness::settled);
             names.iter().all(over)
         })
         .await;

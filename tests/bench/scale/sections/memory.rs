@@ -44,9 +44,9 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
         }
     }
     ground.clear().await;
-    figures("0 tasks", &empty)
-        .into_iter()
-        .for_each(|figure| report.add(figure));
+    for figure in figures("0 tasks", &empty) {
+        report.add(figure);
+    }
     report.add(
         Figure::new("memory", "resident, idle, 0 tasks", "MiB", mib(&empty[0]))
             .floor(mib(&empty[1]))
@@ -65,9 +65,9 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
             }
         }
         let label = format!("{tasks} tasks");
-        figures(&label, &full)
-            .into_iter()
-            .for_each(|figure| report.add(figure));
+        for figure in figures(&label, &full) {
+            report.add(figure);
+        }
         let per_task = |place: usize| {
             let base = resident(&empty[place]);
             let growth = full[place]

@@ -230,15 +230,11 @@ async fn removals(settings: &Settings, report: &mut Report) {
         "remove: status writes",
         count(&entries, "patch", "backuptasks/status"),
     ));
-    let gets: f64 = number(
-        entries
-            .iter()
-            .filter(|entry| entry.verb == "get" && !entry.is_lease())
-            .count(),
-    );
+    let reads = |entry: &&Entry| matches!(entry.verb.as_str(), "get" | "list") && !entry.is_lease();
+    let reads = entries.iter().filter(reads).count();
     let secrets = count(&entries, "get", "secrets");
     report.add(
-        figure("remove: reads", gets)
+        figure("remove: reads", number(reads))
             .limit(Limit::AtMost(2.0))
             .note(format!("{} of them Secrets", short(secrets / removals))),
     );
