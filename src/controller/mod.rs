@@ -24,14 +24,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures::{FutureExt, Stream, StreamExt, channel::mpsc, future, future::BoxFuture, stream};
 use jiff::Timestamp;
@@ -135,6 +128,7 @@ pub struct Scope {
     namespace: Option<String>,
     // `Store::wait_until_ready` keeps one waker only: a second waiter (kube's own, a probe) silences the first.
     lists: [watch::Receiver<u64>; 2],
+    servers_changed: watch::Receiver<u64>,
 }
 
 impl Scope {
@@ -163,7 +157,7 @@ impl Scope {
     /// Ticks when a server is created or deleted, or the servers were listed anew.
     #[must_use]
     pub fn servers_changed(&self) -> watch::Receiver<u64> {
-        self.lists[0].clone()
+        self.servers_changed.clone()
     }
 
     /// Whether this scope watches for a server that does not exist.
@@ -222,6 +216,7 @@ impl Controllers {
             tasks,
             namespace: namespace.map(str::to_owned),
             lists: [server_lists, task_lists],
+            servers_changed,
         };
         Self {
             servers,
@@ -301,7 +296,7 @@ fn watch_servers(
             orphaned.send_modify(|times| *times += 1);
         })
         .applied_objects();
-    (store, stream, receiver)
+    (store, stream, listed, changed)
 }
 
 /// What the tasks' watch fills and wakes.
