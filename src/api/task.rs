@@ -27,7 +27,6 @@ const RFC_3339: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-
     status = "BackupTaskStatus",
     derive = "PartialEq",
     doc = "One task of Active Backup for Business on one NAS.",
-    selectable = ".spec.serverRef.name",
     printcolumn(name = "Server", type_ = "string", json_path = ".spec.serverRef.name"),
     printcolumn(name = "Task", type_ = "string", json_path = ".status.task.name"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),

@@ -96,12 +96,8 @@ pub trait Cluster: Send + Sync + 'static {
         namespace: &str,
         name: &str,
     ) -> impl Future<Output = Result<Option<BackupTask>, ReadError>> + Send;
-    /// A live, consistent read of the tasks of one server, as far as they can be read. May hold tasks of others.
-    fn list_tasks(
-        &self,
-        namespace: &str,
-        server: &str,
-    ) -> impl Future<Output = Result<Vec<BackupTask>, ReadError>> + Send;
+    /// A live, consistent read of a namespace's tasks, as far as they can be read.
+    fn list_tasks(&self, namespace: &str) -> impl Future<Output = Result<Vec<BackupTask>, ReadError>> + Send;
     /// A live read of a server.
     fn read_server(
         &self,

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use super::{
     awake::Nap,
     packed::{Packed, Uid},
+    reign::Lists,
 };
 use crate::{
     api::{BackupServer, Reason},
@@ -28,6 +29,8 @@ pub type ServerKey = (String, String);
 pub struct Fleet {
     servers: std::sync::Mutex<BTreeMap<ServerKey, Arc<Mutex<Memory>>>>,
     samples: std::sync::Mutex<BTreeMap<ServerKey, ServerSample>>,
+    /// Live lists of tasks at the beginning of a reign.
+    pub(super) lists: Lists,
 }
 
 impl Fleet {

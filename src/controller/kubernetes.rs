@@ -33,9 +33,6 @@ const LIST_DEADLINE: Duration = Duration::from_secs(15);
 /// The name under which Events and field ownership appear.
 pub const MANAGER: &str = "abb-operator";
 
-/// The field by which the tasks of one server are selected; the definition has to name it.
-const FIELD_SERVER: &str = "spec.serverRef.name";
-
 /// What Events say was being done.
 const ACTION: &str = "Reconcile";
 
@@ -135,19 +132,11 @@ impl Cluster for Kubernetes {
         read("BackupTask", name, DEADLINE, self.tasks(namespace).get_opt(name)).await
     }
 
-    async fn list_tasks(&self, namespace: &str, server: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
         let api: Api<DeserializeGuard<BackupTask>> = Api::namespaced(self.client.clone(), namespace);
         // Without a resourceVersion: the API server answers with what is committed, not with what it has cached.
-        let of_server = ListParams::default().fields(&format!("{FIELD_SERVER}={server}"));
-        let what = "BackupTasks of";
-        let list = read(what, namespace, LIST_DEADLINE, api.list(&of_server)).await;
-        let list = match list {
-            // Definitions, or an API server, from before fields could be selected: all of them, then.
-            Err(error) if !error.is_passing => {
-                read(what, namespace, LIST_DEADLINE, api.list(&ListParams::default())).await?
-            }
-            list => list?,
-        };
+        let params = ListParams::default();
+        let list = read("BackupTasks of", namespace, LIST_DEADLINE, api.list(&params)).await?;
         // As with the watch, one broken object stops no other.
         Ok(list.items.into_iter().filter_map(|task| task.0.ok()).collect())
     }
@@ -385,7 +374,7 @@ mod tests {
     #[tokio::test]
     async fn a_list_is_consistent_and_no_broken_object_breaks_it() {
         let (cluster, calls) = api_server().await;
-        let tasks = cluster.list_tasks("here", "nas").await.unwrap();
+        let tasks = cluster.list_tasks("here").await.unwrap();
         assert_eq!(
             tasks.iter().map(ResourceExt::name_any).collect::<Vec<_>>(),
             ["whole"]

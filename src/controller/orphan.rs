@@ -35,6 +35,7 @@ pub(super) async fn follow<C: Cluster>(
         scope.ready().await;
         loop {
             context.fleet.forget_if(|key| scope.misses(key)).await;
+            context.fleet.lists.forget();
             let next = look(&context, &scope).await;
             let again = tokio::time::sleep(next.map_or(LOOK, |next| next.min(LOOK)));
             tokio::select! {

@@ -2,13 +2,18 @@
 //! the predecessor recorded a moment ago: a run that nobody counts would be one too many. So the first pass of each
 //! reign, the first of a process included, forgets what it saw of the NAS and reads the API server itself.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use kube::ResourceExt;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     Context,
-    cluster::Cluster,
+    cluster::{Cluster, ReadError},
     connect,
     fleet::Memory,
     packed::{Packed, Uid},
@@ -36,7 +41,7 @@ pub async fn begin<C: Cluster>(
     let (cluster, name) = (&ctx.cluster, server.name_any());
     let (live, tasks) = futures::join!(
         cluster.read_server(&namespace, &name),
-        cluster.list_tasks(&namespace, &name)
+        ctx.fleet.lists.of(cluster, &namespace, &name)
     );
     let live = live
         .map_err(|error| error.to_string())?
@@ -46,9 +51,8 @@ pub async fn begin<C: Cluster>(
     ctx.machine.codes.begin_reign(reign, ctx.now());
     memory.begin_reign();
     connect::forget_refusal(&live, memory).await;
-    for task in tasks.into_iter().filter(|task| is_of(task, server)) {
+    for task in tasks {
         // `newest_tasks` takes whichever is newer, this or what the watch shows.
-        let task = Arc::new(Packed::alone(&task));
         memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));
         memory.written.insert(task.uid.clone(), task);
     }
@@ -89,6 +93,62 @@ pub async fn with_unwatched<C: Cluster>(
         tasks.push(newest.filter(|ours| ours.version > task.version).unwrap_or(task));
     }
     tasks
+}
+
+/// A process that takes many servers at once reads the tasks of their namespace once or twice, not once for each: a list
+/// that was begun after it was asked for serves all who asked before.
+#[derive(Default)]
+pub struct Lists {
+    of_namespaces: std::sync::Mutex<HashMap<String, Arc<Mutex<Option<Listed>>>>>,
+}
+
+/// The tasks of one namespace, by server.
+struct Listed {
+    begun: Instant,
+    tasks: HashMap<Arc<str>, Vec<Arc<Packed>>>,
+}
+
+/// A list that nobody has asked for is let go after this.
+const KEPT: Duration = Duration::from_secs(5);
+
+impl Lists {
+    /// The tasks of one server as they are now. Network: at most one list of the namespace.
+    async fn of<C: Cluster>(
+        &self,
+        cluster: &C,
+        namespace: &str,
+        server: &str,
+    ) -> Result<Vec<Arc<Packed>>, ReadError> {
+        let asked = Instant::now();
+        let place = {
+            let mut all = self.of_namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(namespace.to_owned()).or_default())
+        };
+        let mut listed = place.lock().await;
+        if listed.as_ref().is_none_or(|listed| listed.begun < asked) {
+            let begun = Instant::now();
+            let mut tasks: HashMap<Arc<str>, Vec<Arc<Packed>>> = HashMap::new();
+            for task in cluster.list_tasks(namespace).await? {
+                let packed = Packed::alone(&task);
+                tasks
+                    .entry(Arc::clone(&packed.server))
+                    .or_default()
+                    .push(Arc::new(packed));
+            }
+            *listed = Some(Listed { begun, tasks });
+        }
+        let tasks = listed.as_mut().and_then(|listed| listed.tasks.remove(server));
+        Ok(tasks.unwrap_or_default())
+    }
+
+    /// Lets go of lists that are not asked for any more.
+    pub fn forget(&self) {
+        let mut all = self.of_namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, place| {
+            let is_old = |listed: &Option<Listed>| listed.as_ref().is_none_or(|l| l.begun.elapsed() > KEPT);
+            place.try_lock().map_or(true, |listed| !is_old(&listed))
+        });
+    }
 }
 
 fn is_of(task: &BackupTask, server: &BackupServer) -> bool {

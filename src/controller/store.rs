@@ -266,12 +266,10 @@ impl Cluster for MemoryStore {
         Ok(self.task(namespace, name))
     }
 
-    async fn list_tasks(&self, namespace: &str, server: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
         let content = self.content();
-        let is_meant = |task: &&BackupTask| {
-            task.namespace().as_deref() == Some(namespace) && task.spec.server_ref.name == server
-        };
-        Ok(content.tasks.values().filter(is_meant).cloned().collect())
+        let tasks = content.tasks.iter().filter(|((place, _), _)| place == namespace);
+        Ok(tasks.map(|(_, task)| task.clone()).collect())
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {

@@ -87,7 +87,7 @@ impl Cluster for Api {
         self.store.read_task(namespace, name).await
     }
 
-    async fn list_tasks(&self, namespace: &str, server: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
         if self.trouble().no_list {
             return Err(ReadError {
                 what: "BackupTasks".to_owned(),
@@ -95,7 +95,7 @@ impl Cluster for Api {
                 is_passing: true,
             });
         }
-        self.store.list_tasks(namespace, server).await
+        self.store.list_tasks(namespace).await
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {
@@ -565,12 +565,17 @@ async fn who_has_nothing_to_say_rests_and_is_woken_by_what_concerns_it() {
     let lab = Lab::leading(&json!({}));
     lab.apply(1, &json!({}));
     lab.apply(2, &json!({}));
-    lab.pass_for(130).await;
+    lab.pass().await;
+    lab.pass().await;
     let at_rest = |memory: &Memory| (memory.naps.len(), memory.knowledge.len());
     assert_eq!(lab.memory(at_rest).await, (2, 0));
     lab.apply(1, &token("a"));
     lab.pass().await;
-    assert_eq!(lab.memory(at_rest).await, (1, 1), "the other one was not looked at");
+    assert_eq!(
+        lab.memory(at_rest).await,
+        (1, 1),
+        "the other one was not looked at"
+    );
     assert_eq!(lab.effects("backup"), 1);
 }
 

@@ -61,8 +61,8 @@ impl Cluster for Ground {
         self.store.read_task(namespace, name).await
     }
 
-    async fn list_tasks(&self, namespace: &str, server: &str) -> Result<Vec<BackupTask>, ReadError> {
-        self.store.list_tasks(namespace, server).await
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+        self.store.list_tasks(namespace).await
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {

@@ -292,7 +292,7 @@ impl Cluster for ApiClient {
         Ok(read)
     }
 
-    async fn list_tasks(&self, _: &str, _: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, _: &str) -> Result<Vec<BackupTask>, ReadError> {
         let fault = self
             .world
             .step(self.process, Step::Read, || "list tasks".to_owned())
