@@ -75,6 +75,15 @@ impl Draft<'_> {
             Some(Answered::Applied) => self.ignored(intent, call).or_else(|| {
                 let message = "the NAS accepted the call; no run shows yet";
                 let is_open = self.status.intent.is_some();
+                // Before a look at the NAS that is younger than the call nothing new is to be said: a write less.
+                let has_looked = self
+                    .observed
+                    .inventory
+                    .is_some_and(|read| read.begun >= call.sent);
+                let before = self
+                    .said_before(&[Reason::BackupRequested])
+                    .filter(|_| !has_looked);
+                let message = before.map_or_else(|| message.to_owned(), |(_, message)| message);
                 is_open.then(|| Standing::waiting(Reason::BackupRequested, message))
             }),
             Some(Answered::Unknown) | None => match self.absence(call) {

@@ -16,6 +16,8 @@ use crate::{
 const CROWD: usize = 10;
 /// Removals of one count; they take longer, each waits for the breaker.
 const REMOVALS: usize = 3;
+/// The read of the Secret while its session holds.
+const SECRET: &str = "get secrets";
 /// Polls of the NAS that are counted.
 const POLLS: usize = 4;
 /// Seconds in which kubectl writes a hundred objects on a busy machine.
@@ -139,13 +141,19 @@ async fn a_run_costs_three_status_writes_and_no_read() {
     until_all(&lab, "all have succeeded", has_succeeded).await;
     quiet(&lab).await;
     let kinds = kinds(&lab, before);
-    assert_eq!(of(&kinds, "patch backuptasks/status"), 3 * CROWD, "{kinds:#?}");
+    let log = lab.operator.log();
+    assert_eq!(
+        of(&kinds, "patch backuptasks/status"),
+        3 * CROWD,
+        "{kinds:#?}\n{log}"
+    );
     assert_eq!(of(&kinds, "patch backuptasks"), 0, "no finalizer: {kinds:#?}");
     let events = of(&kinds, "create events") + of(&kinds, "patch events");
     assert!(events <= 3 * CROWD, "{kinds:#?}");
     let reads: Vec<_> = kinds
         .keys()
         .filter(|kind| kind.starts_with("get") || kind.starts_with("list"))
+        .filter(|kind| *kind != SECRET)
         .collect();
     assert!(reads.is_empty(), "a run reads nothing: {kinds:#?}");
     assert_eq!(lab.effects("backup").len(), CROWD);
@@ -216,7 +224,10 @@ async fn a_removal_reads_twice_and_writes_the_breaker_once() {
         .filter(|(kind, _)| kind.starts_with("get") || kind.starts_with("list"))
         .map(|(_, count)| count)
         .sum();
-    assert!(reads <= 2 * REMOVALS, "{kinds:#?}");
+    // The tasks of the namespace, its server, and its Secret, each live; an attempt that another one's reservation outruns
+    // begins anew.
+    let attempts = of(&kinds, "patch backupservers/status").max(REMOVALS);
+    assert!(reads <= 3 * attempts + 1, "{kinds:#?}");
     assert!(of(&kinds, "patch backupservers/status") >= REMOVALS, "{kinds:#?}");
 }
 
@@ -280,10 +291,10 @@ async fn an_idle_operator_watches_and_renews_and_nothing_else() {
         (lab.requests("list") >= polls + POLLS).then_some(())
     })
     .await;
-    assert_eq!(
-        kinds(&lab, before),
-        BTreeMap::new(),
-        "only watches and Lease calls"
-    );
+    let mut kinds = kinds(&lab, before);
+    // At its own pace: every sixth idle poll.
+    let secrets = kinds.remove(SECRET).unwrap_or(0);
+    assert!(secrets <= POLLS / 6 + 1, "{secrets}");
+    assert_eq!(kinds, BTreeMap::new(), "only watches and Lease calls");
     assert_eq!(ended_watches(&lab), watches, "and a watch lasts");
 }
