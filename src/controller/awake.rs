@@ -103,18 +103,18 @@ impl Nap {
 
     /// Whether nothing that it rests on has changed.
     #[must_use]
-    pub fn holds(&self, task: &Packed, facts: u64, shelf: Option<&Shelf>, now: Timestamp) -> bool {
+    pub fn holds(&self, task: &Packed, facts: u64, read: Option<&Shelf>, now: Timestamp) -> bool {
         self.version == task.version
             && self.facts == facts
             && now.as_second() < self.until
-            && shelf.is_some_and(|shelf| shelf.digest(self.bound) == Some(self.digest))
+            && read.is_some_and(|read| read.digest(self.bound) == Some(self.digest))
     }
 }
 
 /// The tasks that a pass looks at.
 pub struct Awake<'a> {
     tasks: &'a [Arc<Packed>],
-    is_awake: Vec<bool>,
+    is_up: Vec<bool>,
     /// The objects, in the order in which they woke.
     pub objects: Vec<BackupTask>,
     /// Places of the objects among all tasks.
@@ -142,7 +142,7 @@ impl<'a> Awake<'a> {
     ) -> Self {
         let mut awake = Self {
             tasks,
-            is_awake: vec![false; tasks.len()],
+            is_up: vec![false; tasks.len()],
             objects: Vec::new(),
             places: Vec::new(),
             intents: Vec::new(),
@@ -166,12 +166,12 @@ impl<'a> Awake<'a> {
     ) {
         self.wake(memory, facts, now, identity);
         loop {
-            let shelf = memory.shelf.clone();
+            let read = memory.shelf.clone();
             let mut wanted = Wanted::default();
             for object in &self.objects {
                 wanted.of(object);
             }
-            self.inventory = shelf.map(|shelf| shelf.open(&wanted));
+            self.inventory = read.map(|read| read.open(&wanted));
             let mut meant = self.touched.clone();
             for object in &self.objects {
                 if let Bound::To(task) = bind(object, self.inventory.as_ref(), serial) {
@@ -179,7 +179,7 @@ impl<'a> Awake<'a> {
                 }
             }
             let rivals: Vec<usize> = (0..self.tasks.len())
-                .filter(|place| !self.is_awake[*place])
+                .filter(|place| !self.is_up[*place])
                 .filter(|place| {
                     let nap = memory.naps.get(&self.tasks[*place].uid);
                     nap.is_some_and(|nap| meant.contains(&nap.bound))
@@ -195,13 +195,13 @@ impl<'a> Awake<'a> {
     }
 
     fn wake(&mut self, memory: &mut Memory, facts: u64, now: Timestamp, identity: &dyn Fn() -> String) {
-        let shelf = memory.shelf.clone();
+        let read = memory.shelf.clone();
         let has_nap = |task: &Packed| {
             let nap = memory.naps.get(&task.uid);
-            nap.is_some_and(|nap| nap.holds(task, facts, shelf.as_deref(), now))
+            nap.is_some_and(|nap| nap.holds(task, facts, read.as_deref(), now))
         };
         let waking =
-            (0..self.tasks.len()).filter(|place| !self.is_awake[*place] && !has_nap(&self.tasks[*place]));
+            (0..self.tasks.len()).filter(|place| !self.is_up[*place] && !has_nap(&self.tasks[*place]));
         let (mut open, mut resting): (Vec<usize>, Vec<usize>) =
             waking.partition(|place| self.tasks[*place].is_open);
         // Who waits for a time that has come goes before those that are only looked at again.
@@ -235,7 +235,7 @@ impl<'a> Awake<'a> {
                 .entry(task.uid.clone())
                 .or_insert_with(|| nap.knowledge());
         }
-        self.is_awake[place] = true;
+        self.is_up[place] = true;
         self.places.push(place);
         self.objects.push(task.open());
         self.intents.push(identity());

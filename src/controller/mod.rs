@@ -281,7 +281,7 @@ fn watch_servers(
 ) {
     let (store, writer) = reflector::store();
     let (lists, listed) = watch::channel(0);
-    let (changes, changed) = watch::channel(0);
+    let (changes, told) = watch::channel(0);
     let stream = watcher(api, watching())
         .default_backoff()
         .modify(|server| server.meta_mut().managed_fields = None)
@@ -296,7 +296,7 @@ fn watch_servers(
             orphaned.send_modify(|times| *times += 1);
         })
         .applied_objects();
-    (store, stream, listed, changed)
+    (store, stream, listed, told)
 }
 
 /// What the tasks' watch fills and wakes.

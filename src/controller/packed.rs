@@ -95,6 +95,9 @@ impl Packed {
     }
 
     /// Puts an object away. `shared` gives texts that many objects share.
+    ///
+    /// # Panics
+    /// Never: an object that was read from JSON of some megabytes is such JSON.
     #[must_use]
     pub fn of(task: &BackupTask, mut shared: impl FnMut(&str) -> Arc<str>) -> Self {
         let slim = BackupTask {
@@ -118,6 +121,9 @@ impl Packed {
     }
 
     /// The object, without what was left out.
+    ///
+    /// # Panics
+    /// Never: what is unpacked was packed here.
     #[must_use]
     pub fn open(&self) -> BackupTask {
         let text = lz4_flex::block::decompress_with_dict(&self.body, self.length as usize, WORDS);

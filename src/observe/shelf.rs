@@ -154,7 +154,7 @@ impl Stacking {
     ) -> Shelf {
         self.close();
         self.marks.sort_by_key(|mark| (mark.id, mark.place));
-        let mut shelf = Shelf {
+        let mut made = Shelf {
             begun,
             nas_time,
             complete,
@@ -170,12 +170,12 @@ impl Stacking {
         asked.ids.extend(self.unfinished);
         if let Queue::Read(jobs) = &queue {
             for job in jobs {
-                shelf.stir(job);
+                made.stir(job);
                 asked.ids.extend(job.task_id);
             }
         }
-        shelf.queue = queue;
-        let seen = shelf.open(&asked);
+        made.queue = queue;
+        let seen = made.open(&asked);
         for task in &seen.tasks {
             if doing(task, &seen.queue).is_run() {
                 running.insert(task.id);
@@ -183,8 +183,8 @@ impl Stacking {
                 running.remove(&task.id);
             }
         }
-        shelf.running = running.len();
-        shelf
+        made.running = running.len();
+        made
     }
 }
 
