@@ -77,7 +77,7 @@ impl Fence {
 
     /// Opens a part, for as long as the whole has not been closed since its reign of that number. Tells whether it is
     /// open now.
-    #[allow(clippy::must_use_candidate, reason = "a state is changed; what it was is told beside")]
+    #[must_use]
     pub fn take(&self, whole: u64) -> bool {
         let Some(part) = &self.part else { return false };
         let mut part = lock(part);
@@ -171,9 +171,8 @@ impl Fence {
 
     /// Opens the whole until a time on our monotonic clock, or closes it. For whoever holds the Lease to call. Tells whether it was
     /// open up to now: one that was not may have been met closed.
-    #[allow(clippy::must_use_candidate, reason = "a state is changed; what it was is told beside")]
     pub fn hold_until(&self, until: Option<Instant>) -> bool {
-        let mut held = lock(&self.held);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let is_held = held.until.is_some_and(|until| until > Instant::now());
         if !is_held && until.is_some() {
             held.reigns += 1;

@@ -43,6 +43,7 @@ impl TaskStore {
     }
 
     /// Takes a task as it is now. Tells whether that is news.
+    #[allow(clippy::must_use_candidate, reason = "the store is changed, whoever asks")]
     pub fn put(&self, task: &BackupTask) -> bool {
         let mut content = self.write();
         let packed = Packed::of(task, |text| content.shared(task, text));
@@ -53,6 +54,7 @@ impl TaskStore {
     }
 
     /// Takes a task away. Tells whether it was there.
+    #[allow(clippy::must_use_candidate, reason = "the store is changed, whoever asks")]
     pub fn remove(&self, task: &BackupTask) -> bool {
         let (namespace, name) = (task.namespace().unwrap_or_default(), task.name_any());
         let uid = Uid::of(task.metadata.uid.as_deref().unwrap_or(&name));
@@ -60,11 +62,13 @@ impl TaskStore {
     }
 
     /// Takes away what has become unreadable; whose task it was.
+    #[allow(clippy::must_use_candidate, reason = "the store is changed, whoever asks")]
     pub fn remove_named(&self, namespace: &str, name: &str) -> Option<ServerKey> {
         self.write().take(namespace, name, None)
     }
 
     /// The list has ended: takes away what it did not show, and tells whose tasks these were.
+    #[allow(clippy::must_use_candidate, reason = "the store is changed, whoever asks")]
     pub fn end_list(&self) -> BTreeSet<ServerKey> {
         let mut content = self.write();
         let Some(listed) = content.listed.take() else {

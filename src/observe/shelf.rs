@@ -111,6 +111,9 @@ impl Stacking {
     }
 
     /// Puts a row behind the others.
+    ///
+    /// # Panics
+    /// Never: a row is JSON.
     pub fn push(&mut self, task: &Task) {
         let begins = self.open.len();
         serde_json::to_writer(&mut self.open, task).expect("a row is JSON with texts as keys");

@@ -1,6 +1,9 @@
 //! What one process does about the Leases, without doing it: requests go out, answers come in, time is an argument. The
 //! fences are moved here and nowhere else.
 
+mod servers;
+mod slots;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -173,7 +176,7 @@ impl Core {
                     // Somebody has deleted it; whoever comes now knows nothing of us.
                     self.drop_slot(&record.name);
                 }
-                self.view.hide(&record);
+                self.view.hide(&record, now);
                 self.view.advance(record.number());
             }
             Told::Upto(version) => self.view.advance(version),
@@ -188,17 +191,6 @@ impl Core {
             (server, name)
         };
         self.servers = Some(servers.into_iter().map(named).collect());
-    }
-
-    /// There will be no watch, as the rights for it are lacking: one leader, whose Lease is read from time to time.
-    fn fall_back(&mut self) {
-        self.mode = Mode::Single;
-        self.polls = true;
-        self.looking = None;
-        self.fences.lead_alone();
-        self.lose();
-        self.slot = None;
-        self.fences.whole.hold_until(None);
     }
 
     /// What was gained since this was asked.
@@ -227,33 +219,6 @@ impl Core {
             .values()
             .any(|attempt| matches!(attempt, Attempt::UnderWay));
         self.owned.is_empty() && self.draining.is_empty() && !is_under_way
-    }
-
-    /// The release of the slot, when nothing of its own is under way any more. The fence closes first.
-    pub(super) fn retire(&mut self) -> Option<Request> {
-        let was_held = self.fences.whole.is_open();
-        self.fences.whole.hold_until(None);
-        let slot = self.slot.take().filter(|_| was_held)?;
-        self.attempts.insert(Purpose::Retire, Attempt::UnderWay);
-        Some(if slot.index == 0 {
-            let spec = self.leases.released(&slot.record);
-            let metadata = self.leases.metadata(&slot.record.name, Some(slot.takes), None);
-            Request::Write {
-                with_labels: false,
-                purpose: Purpose::Retire,
-                version: Some(slot.record.version),
-                lease: Box::new(Lease {
-                    metadata,
-                    spec: Some(spec),
-                }),
-            }
-        } else {
-            Request::Delete {
-                purpose: Purpose::Retire,
-                name: slot.record.name,
-                version: slot.record.version,
-            }
-        })
     }
 
     /// What is to be done now, and when to ask again if nothing happens.
@@ -310,10 +275,10 @@ impl Core {
             is_current: is_open && self.since != 0 && self.view.upto() >= self.since,
             servers: self.servers.as_ref(),
             owned: &owned,
-            is_claiming: self
-                .attempts
-                .keys()
-                .any(|purpose| matches!(purpose, Purpose::Claim(_))),
+            claiming: self.attempts.keys().find_map(|purpose| match purpose {
+                Purpose::Claim(index) => Some(*index),
+                _ => None,
+            }),
             outgoing: &outgoing,
             is_busy: self.is_moving() > 0,
             view: &self.view,
@@ -321,88 +286,9 @@ impl Core {
         })
     }
 
-    /// Takes and releases under way.
-    fn is_moving(&self) -> usize {
-        let writes = self.attempts.iter().filter(|(purpose, attempt)| {
-            matches!(purpose, Purpose::Take(_) | Purpose::Release(_)) && matches!(attempt, Attempt::UnderWay)
-        });
-        writes.count() + self.draining.len()
-    }
-
-    fn lose(&mut self) {
-        self.since = 0;
-        self.owned.retain(|_, fence| {
-            fence.end();
-            false
-        });
-        self.fences.keep_only(&self.owned);
-    }
-
     fn soon(&self) -> Duration {
         // A failed or slow request is tried again well before the Lease runs out.
         (self.leases.duration / 12).clamp(Duration::from_millis(100), Duration::from_secs(5))
-    }
-
-    /// As long as the API server wishes, unless the slot would run out meanwhile: then half of what is left of it.
-    fn bearable(&self, after: Duration, now: Instant) -> Duration {
-        let end = self.slot.as_ref().map(|slot| slot.until);
-        let left = end.map_or(self.leases.duration, |end| end.saturating_duration_since(now));
-        if after < left { after } else { left / 2 }
-    }
-
-    fn renew(&mut self, now: Instant, requests: &mut Vec<Request>) {
-        // A process that does not know the servers is of no use as a member: it takes its slot at once, so that all begins
-        // quickly, and keeps it only when it knows them.
-        let is_useful = self.servers.is_some() || self.is_leaving;
-        let is_free = !self.attempts.contains_key(&Purpose::Renew) && !self.is_claiming();
-        let Some(slot) = self
-            .slot
-            .as_mut()
-            .filter(|slot| slot.due <= now && is_free && is_useful)
-        else {
-            return;
-        };
-        if slot.is_unsure {
-            if !self.reading && self.unwatched.is_none() {
-                self.unwatched = Some((slot.record.name.clone(), now));
-            }
-            return;
-        }
-        if self.view.upto() < slot.record.number() {
-            // Its last renewal has not come back by the watch in all that time.
-            requests.push(Request::Rewatch);
-        }
-        let (record, takes, index) = (slot.record.clone(), slot.takes, slot.index);
-        requests.push(self.write_slot(Purpose::Renew, index, takes, Some(&record)));
-    }
-
-    fn is_claiming(&self) -> bool {
-        self.attempts
-            .iter()
-            .any(|(purpose, attempt)| matches!((purpose, attempt), (Purpose::Claim(_), Attempt::UnderWay)))
-    }
-
-    fn write_slot(&mut self, purpose: Purpose, index: u32, takes: Takes, old: Option<&Record>) -> Request {
-        self.attempts.insert(purpose.clone(), Attempt::UnderWay);
-        Request::Write {
-            with_labels: old.is_none_or(|old| old.takes != takes || !old.is_watched),
-            purpose,
-            version: old.map(|old| old.version.clone()),
-            lease: Box::new(Lease {
-                metadata: self.leases.metadata(&self.leases.slot(index), Some(takes), None),
-                spec: Some(self.leases.claim(old)),
-            }),
-        }
-    }
-
-    fn read(&mut self, now: Instant, requests: &mut Vec<Request>) {
-        if self.reading {
-            return;
-        }
-        if let Some((name, _)) = self.unwatched.as_ref().filter(|(_, time)| *time <= now) {
-            self.reading = true;
-            requests.push(Request::Read(name.clone()));
-        }
     }
 
     fn begin(&mut self, next: Move, now: Instant, requests: &mut Vec<Request>) {
@@ -414,24 +300,7 @@ impl Core {
                     requests.push(Request::Look);
                 }
             }
-            Move::Claim(index) => {
-                let is_renewing = self.attempts.contains_key(&Purpose::Renew);
-                let is_unsure = self.slot.as_ref().is_some_and(|slot| slot.is_unsure);
-                let purpose = Purpose::Claim(index);
-                let is_dropped = self
-                    .attempts
-                    .contains_key(&Purpose::Drop(self.leases.slot(index)));
-                let is_tried = self.attempts.contains_key(&purpose);
-                if is_renewing || is_unsure || is_dropped || self.is_claiming() || is_tried {
-                    return;
-                }
-                let takes = match self.mode {
-                    Mode::Shared => Takes::Share,
-                    Mode::Single => Takes::Everything,
-                };
-                let old = self.view.get(&self.leases.slot(index)).cloned();
-                requests.push(self.write_slot(purpose, index, takes, old.as_ref()));
-            }
+            Move::Claim(index) => requests.extend(self.claim(index)),
             Move::Lead => {
                 if !self.fences.first.is_open() && self.fences.first.take(self.fences.whole.reign()) {
                     self.gains.push(match self.mode {
@@ -440,7 +309,7 @@ impl Core {
                     });
                 }
             }
-            Move::Take(server) => self.take(server, requests),
+            Move::Take(server) => self.take(&server, requests),
             Move::Give(server) => self.give(server, requests),
             Move::Retire => {
                 if !self.attempts.contains_key(&Purpose::Renew) && !self.is_claiming() {
@@ -472,88 +341,6 @@ impl Core {
         }
     }
 
-    fn take(&mut self, server: ServerKey, requests: &mut Vec<Request>) {
-        let purpose = Purpose::Take(server.clone());
-        let is_given =
-            self.draining.contains(&server) || self.attempts.contains_key(&Purpose::Release(server.clone()));
-        if is_given || self.attempts.contains_key(&purpose) || self.is_moving() >= AT_ONCE {
-            return;
-        }
-        let name = self.leases.server(&server);
-        let old = self.view.get(&name).cloned();
-        self.attempts.insert(purpose.clone(), Attempt::UnderWay);
-        requests.push(Request::Write {
-            with_labels: false,
-            purpose,
-            version: old.as_ref().map(|old| old.version.clone()),
-            lease: Box::new(Lease {
-                metadata: self.leases.metadata(&name, None, Some(&server)),
-                spec: Some(self.leases.claim(old.as_ref())),
-            }),
-        });
-    }
-
-    fn give(&mut self, server: ServerKey, requests: &mut Vec<Request>) {
-        if self.draining.contains(&server) {
-            return;
-        }
-        match self.owned.get(&server) {
-            Some(fence) => {
-                if self.draining.len() < AT_ONCE || self.is_leaving {
-                    fence.close();
-                    self.draining.insert(server.clone());
-                    requests.push(Request::Drain(server, fence.clone()));
-                }
-            }
-            None => requests.extend(self.release(server)),
-        }
-    }
-
-    /// The release of a server that nothing of ours uses any more.
-    fn release(&mut self, server: ServerKey) -> Option<Request> {
-        let name = self.leases.server(&server);
-        let is_taking = self.attempts.contains_key(&Purpose::Take(server.clone()));
-        let purpose = Purpose::Release(server.clone());
-        let record = self
-            .view
-            .get(&name)
-            .filter(|record| record.holder == self.leases.identity)?;
-        if is_taking || self.attempts.contains_key(&purpose) {
-            return None;
-        }
-        let is_gone = self
-            .servers
-            .as_ref()
-            .is_some_and(|servers| !servers.contains_key(&server));
-        let (version, spec) = (record.version.clone(), self.leases.released(record));
-        self.attempts.insert(purpose.clone(), Attempt::UnderWay);
-        Some(if is_gone {
-            Request::Delete {
-                purpose,
-                name,
-                version,
-            }
-        } else {
-            Request::Write {
-                with_labels: false,
-                purpose,
-                version: Some(version),
-                lease: Box::new(Lease {
-                    metadata: self.leases.metadata(&name, None, Some(&server)),
-                    spec: Some(spec),
-                }),
-            }
-        })
-    }
-
-    /// The last pass of a server has ended, and its fence with it.
-    pub(super) fn drained(&mut self, server: ServerKey) -> Option<Request> {
-        self.draining.remove(&server);
-        self.owned.remove(&server);
-        self.fences.keep_only(&self.owned);
-        self.release(server)
-    }
-
     /// A full list has come, or not.
     pub(super) fn looked(&mut self, listed: Option<(Vec<Record>, u64)>, now: Instant) {
         let asked = self.looking.take();
@@ -565,44 +352,6 @@ impl Core {
         self.look_again = pause.map(|pause| now + pause);
         if let (Some((records, version)), Some(asked)) = (listed, asked) {
             self.view.list(records, version, asked, now);
-        }
-    }
-
-    /// A Lease was read, or does not exist; `Err` where nobody knows.
-    pub(super) fn read_one(&mut self, name: &str, read: Result<Option<Record>, ()>, now: Instant) {
-        self.reading = false;
-        let again = now + self.soon();
-        let Ok(read) = read else {
-            self.unwatched = Some((name.to_owned(), again));
-            return;
-        };
-        self.unwatched = None;
-        let Some(record) = read else {
-            self.drop_slot(name);
-            return;
-        };
-        self.view.learn(record.clone(), now);
-        let (is_ours, is_watched) = (record.holder == self.leases.identity, record.is_watched);
-        match self.slot.as_mut().filter(|slot| slot.record.name == name) {
-            Some(slot) if is_ours => {
-                slot.record = record;
-                slot.is_unsure = false;
-                slot.due = now;
-            }
-            Some(_) => self.drop_slot(name),
-            // Its labels are not ours yet, so the watch does not show it.
-            None if !is_watched => {
-                self.unwatched = Some((name.to_owned(), now + LOOK.min(self.leases.duration / 3)))
-            }
-            None => {}
-        }
-    }
-
-    fn drop_slot(&mut self, name: &str) {
-        if self.slot.as_ref().is_some_and(|slot| slot.record.name == name) {
-            self.slot = None;
-            self.fences.whole.hold_until(None);
-            self.lose();
         }
     }
 
@@ -662,36 +411,5 @@ impl Core {
             }
             _ => {}
         }
-    }
-
-    /// The slot is held from before the write was sent.
-    fn hold(&mut self, index: u32, record: Record, sent: Instant, now: Instant) {
-        let until = sent + self.leases.duration;
-        let takes = match (self.mode, self.is_leaving) {
-            (Mode::Single, _) => Takes::Everything,
-            (Mode::Shared, false) => Takes::Share,
-            (Mode::Shared, true) => Takes::Nothing,
-        };
-        let due = if takes == record.takes {
-            sent + self.leases.duration / 3
-        } else {
-            now
-        };
-        if self.polls {
-            self.view.advance(record.number());
-        }
-        if !self.fences.whole.hold_until(Some(until)) {
-            // It had run out (a pause, a slow API server), or is new: what was taken before does not count any more.
-            self.lose();
-            self.since = record.number();
-        }
-        self.slot = Some(Slot {
-            index,
-            record,
-            takes,
-            due,
-            until,
-            is_unsure: false,
-        });
     }
 }

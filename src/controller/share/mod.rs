@@ -18,6 +18,9 @@
 //! 4. One that leads alone (`--single-leader`) says so in the first slot, and waits until nobody else has a slot. A process
 //!    takes nothing before it knows the history at least up to the write of its own slot, and nothing while somebody leads
 //!    alone. Whichever of the two writes was first, the other process sees it.
+//!
+//! What remains: a person who deletes the Lease of a living process. Those who see that leave it the time to give up what it
+//! held and to make the Lease again; one that starts in that moment does not know of it.
 
 mod core;
 mod fences;

@@ -51,8 +51,8 @@ pub(super) struct Situation<'a> {
     pub(super) servers: Option<&'a BTreeMap<ServerKey, String>>,
     /// The servers it has.
     pub(super) owned: &'a BTreeSet<ServerKey>,
-    /// A slot is being taken, or was a moment ago.
-    pub(super) is_claiming: bool,
+    /// The slot that is being taken, or was to be a moment ago.
+    pub(super) claiming: Option<u32>,
     /// Servers on their way out: their last pass is waited for, or their Lease is being released.
     pub(super) outgoing: &'a BTreeSet<ServerKey>,
     /// Takes and releases of servers are under way.
@@ -158,12 +158,14 @@ enum Owner<'a> {
 }
 
 fn owner<'a>(situation: &Situation<'a>, members: &[&'a str], name: &str) -> Owner<'a> {
-    let Some(record) = situation.view.get(name) else {
-        let was = situation.view.deleted(name);
-        return match was.filter(|was| situation.may_act(&was.holder)) {
-            Some(_) => Owner::Other,
-            None => Owner::Nobody,
-        };
+    let deleted = || {
+        situation
+            .view
+            .deleted(name, situation.now)
+            .map(|(record, _)| record)
+    };
+    let Some(record) = situation.view.get(name).or_else(deleted) else {
+        return Owner::Nobody;
     };
     if record.holder == situation.leases.identity {
         return Owner::Me;
@@ -288,7 +290,7 @@ fn tidy(situation: &Situation<'_>, moves: &mut Vec<Move>) {
         return;
     };
     // One below may be on its way to being the slot.
-    let moves_down = situation.is_claiming || moves.iter().any(|next| matches!(next, Move::Claim(_)));
+    let moves_down = situation.claiming.is_some() || moves.iter().any(|next| matches!(next, Move::Claim(_)));
     let own = view
         .slots()
         .into_iter()
@@ -296,21 +298,17 @@ fn tidy(situation: &Situation<'_>, moves: &mut Vec<Move>) {
     moves.extend(own.map(|(_, record)| Move::Drop(record.name.clone())));
     let Some(servers) = situation.servers else { return };
     let names: BTreeSet<&String> = servers.values().collect();
-    let owned: BTreeSet<&String> = situation
-        .owned
-        .iter()
-        .filter_map(|server| servers.get(server))
-        .collect();
     for record in view.of_servers() {
-        let is_own = record.holder == me && !owned.contains(&record.name);
-        if view.deleted(&record.name).is_some() {
-            // Without a holder that may act it stands in nobody's way; this process has given it up by now.
-            if is_own || record.holder != me && !situation.may_act(&record.holder) {
+        if let Some((_, is_late)) = view.deleted(&record.name, situation.now) {
+            let is_left = record.holder != me && (is_late || !situation.may_act(&record.holder));
+            if is_left || !names.contains(&record.name) {
                 moves.push(Move::Forget(record.name.clone()));
             }
         } else if !names.contains(&record.name) {
-            let is_ours_to_drop = slot == 0 && record.holder != me && !situation.may_act(&record.holder);
-            if is_own || is_ours_to_drop {
+            let is_used = |server: &ServerKey| situation.leases.server(server) == record.name;
+            let mut used = situation.owned.iter().chain(situation.outgoing);
+            let is_unused = record.holder == me && !used.any(is_used);
+            if is_unused || slot == 0 && !situation.may_act(&record.holder) {
                 moves.push(Move::Drop(record.name.clone()));
             }
         }

@@ -30,11 +30,11 @@ struct Sign {
     reigns: bool,
 }
 
-/// A Lease, and whether somebody has deleted it while it was held.
+/// A Lease, and since when it is known that somebody has deleted it while it was held.
 #[derive(Clone, Debug)]
 struct Seen {
     record: Record,
-    is_deleted: bool,
+    deleted: Option<Instant>,
 }
 
 /// What is known.
@@ -47,6 +47,13 @@ pub(super) struct View {
     listed: Option<Instant>,
     /// Up to which version the history is known.
     upto: u64,
+}
+
+impl Seen {
+    /// Until when a deleted one is left to its holder.
+    fn end(&self) -> Option<Instant> {
+        self.deleted.map(|at| at + self.record.lasts)
+    }
 }
 
 impl View {
@@ -106,23 +113,23 @@ impl View {
             // A server's Lease is no sign of life; but who is named there lives until it is known that it does not.
             self.signs.entry(record.holder.clone()).or_insert(sign);
         }
-        let is_deleted = false;
-        self.seen.insert(record.name.clone(), Seen { record, is_deleted });
+        let deleted = None;
+        self.seen.insert(record.name.clone(), Seen { record, deleted });
     }
 
     /// A Lease was deleted; `last` is how it was seen last.
-    pub(super) fn hide(&mut self, last: &Record) {
+    pub(super) fn hide(&mut self, last: &Record, now: Instant) {
         let Some(seen) = self.seen.get_mut(&last.name) else {
             return;
         };
         if seen.record.number() > last.number() {
             return;
         }
-        // A holder that lives may not know yet that its Lease is gone.
+        // A person's doing, of which a holder that lives may not know yet: it is left the time to make it again.
         if seen.record.holder.is_empty() || self.leases.slot_of(&last.name).is_some() {
             self.seen.remove(&last.name);
         } else {
-            seen.is_deleted = true;
+            seen.deleted.get_or_insert(now);
         }
     }
 
@@ -132,7 +139,7 @@ impl View {
         for seen in self.seen.values() {
             let is_listed = records.iter().any(|record| record.name == seen.record.name);
             // What has no labels of ours is in no list; it is read by its name.
-            let is_gone = !is_listed && !seen.is_deleted && seen.record.is_watched;
+            let is_gone = !is_listed && seen.deleted.is_none() && seen.record.is_watched;
             if is_gone && seen.record.number() <= version {
                 gone.push(seen.record.clone());
             }
@@ -141,7 +148,7 @@ impl View {
             self.show(record, now);
         }
         for record in gone {
-            self.hide(&record);
+            self.hide(&record, now);
         }
         self.listed = self.listed.max(Some(asked));
         self.advance(version);
@@ -152,11 +159,10 @@ impl View {
             .retain(|identity, sign| named.contains(identity) || !is_over(sign));
     }
 
-    /// Forgets a Lease that was deleted while it was held: its holder has learnt of it, or does not live.
+    /// Forgets what was deleted while it was held: a server that is gone, or a holder that had its time.
     pub(super) fn forget(&mut self, name: &str) {
-        if self.seen.get(name).is_some_and(|seen| seen.is_deleted) {
-            self.seen.remove(name);
-        }
+        self.seen
+            .retain(|seen, state| seen != name || state.deleted.is_none());
     }
 
     /// Whether somebody lives.
@@ -174,12 +180,13 @@ impl View {
         }
     }
 
-    /// Until when somebody lives if nothing more is seen, the earliest of all.
+    /// When something ends if nothing more is seen, the earliest of all: somebody's time, or a deleted Lease's.
     pub(super) fn next_end(&self, me: &str, now: Instant) -> Option<Instant> {
         self.signs
             .iter()
             .filter(|(identity, _)| *identity != me)
             .map(|(_, sign)| sign.at + sign.lasts)
+            .chain(self.seen.values().filter_map(Seen::end))
             .filter(|end| *end > now)
             .min()
     }
@@ -204,14 +211,15 @@ impl View {
 
     /// A Lease; not one that was deleted.
     pub(super) fn get(&self, name: &str) -> Option<&Record> {
-        let seen = self.seen.get(name).filter(|seen| !seen.is_deleted);
+        let seen = self.seen.get(name).filter(|seen| seen.deleted.is_none());
         seen.map(|seen| &seen.record)
     }
 
-    /// Whose a Lease was when it was deleted.
-    pub(super) fn deleted(&self, name: &str) -> Option<&Record> {
-        let seen = self.seen.get(name).filter(|seen| seen.is_deleted);
-        seen.map(|seen| &seen.record)
+    /// How a Lease was when it was deleted, and whether its holder has had the time to make it again.
+    pub(super) fn deleted(&self, name: &str, now: Instant) -> Option<(&Record, bool)> {
+        let seen = self.seen.get(name)?;
+        let end = seen.end()?;
+        Some((&seen.record, end <= now))
     }
 
     /// The slots, in their order.

@@ -105,23 +105,17 @@ async fn step(api: &Api<Lease>, leases: &Leases, state: State) -> (Option<Told>,
             let params = WatchParams::default()
                 .labels(&leases.selector())
                 .timeout(WATCH_SECONDS);
-            match timeout(ANSWER, api.watch(&params, &version)).await {
-                Ok(Ok(events)) => {
-                    let (events, since) = (events.boxed(), Instant::now());
-                    (
-                        None,
-                        State::Watch {
-                            events,
-                            version,
-                            since,
-                        },
-                    )
-                }
-                Ok(Err(_)) | Err(_) => {
-                    sleep(PAUSE).await;
-                    (None, State::List { refused: 0 })
-                }
+            if let Ok(Ok(events)) = timeout(ANSWER, api.watch(&params, &version)).await {
+                let (events, since) = (events.boxed(), Instant::now());
+                let next = State::Watch {
+                    events,
+                    version,
+                    since,
+                };
+                return (None, next);
             }
+            sleep(PAUSE).await;
+            (None, State::List { refused: 0 })
         }
         State::Watch {
             mut events,

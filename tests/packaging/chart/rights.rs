@@ -185,7 +185,7 @@ fn no_values_grant_a_secret_cluster_wide_or_a_wildcard() {
 #[test]
 fn another_account_gets_the_rights_and_no_account_is_made() {
     let objects = Chart::NOW.rendered("{serviceAccount: {create: false, name: backups}}");
-    assert_eq!(grants(&objects, "backups").len(), 16);
+    assert_eq!(grants(&objects, "backups").len(), 18);
     assert!(!objects.iter().any(|object| object.kind() == "ServiceAccount"));
 
     let none = Chart::NOW.rendered("{rbac: {create: false}}");

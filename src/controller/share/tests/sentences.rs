@@ -323,7 +323,7 @@ fn moves(row: &Row) -> Vec<String> {
         let name = leases.server(&server(number));
         let record = put(&mut view, &name, what, now);
         if what.ends_with("deleted") {
-            view.hide(&record);
+            view.hide(&record, now);
         }
         if what.starts_with("me") && !what.ends_with("yet") {
             owned.insert(server(number));
@@ -339,7 +339,7 @@ fn moves(row: &Row) -> Vec<String> {
         is_current: row.is_current,
         servers: Some(&named),
         owned: &owned,
-        is_claiming: false,
+        claiming: None,
         outgoing: &BTreeSet::new(),
         is_busy: false,
         view: &view,

@@ -489,7 +489,8 @@ impl World {
         Written::Done(record)
     }
 
-    fn delete(&mut self, name: &str) {
+    /// Deletes a Lease; a person may, too.
+    pub(super) fn delete(&mut self, name: &str) {
         let Some(lease) = self.leases.remove(name) else {
             return;
         };
@@ -581,6 +582,11 @@ impl World {
             orphans.count() <= 1,
             "what belongs to no server has several masters"
         );
+    }
+
+    /// The names of all Leases.
+    pub(super) fn leases(&self) -> Vec<String> {
+        self.leases.keys().cloned().collect()
     }
 
     /// Who serves each server.
