@@ -270,7 +270,10 @@ impl Controllers {
 }
 
 /// The servers' watch, the store it fills, how often it has listed, and how often anything of them has changed.
-#[allow(clippy::type_complexity, reason = "taken apart where it is called, the one time")]
+#[allow(
+    clippy::type_complexity,
+    reason = "taken apart where it is called, the one time"
+)]
 fn watch_servers(
     api: Api<Guarded<BackupServer>>,
     orphaned: Arc<watch::Sender<u64>>,

@@ -96,7 +96,9 @@ fn sample() -> ServerSample {
 
 /// Everything there is.
 fn scrape() -> String {
-    metrics().render([task()].into_iter(), &[(server(), sample())]).unwrap()
+    metrics()
+        .render([task()].into_iter(), &[(server(), sample())])
+        .unwrap()
 }
 
 #[test]

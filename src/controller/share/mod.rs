@@ -288,7 +288,7 @@ impl Sharing {
                     server = server.1,
                     "this replica has given the BackupServer up"
                 );
-                return self.core.drained(server);
+                return self.core.drained(&server);
             }
         }
         None

@@ -86,10 +86,10 @@ impl Core {
     }
 
     /// The last pass of a server has ended, and its fence with it.
-    pub(in crate::controller::share) fn drained(&mut self, server: ServerKey) -> Option<Request> {
-        self.draining.remove(&server);
-        self.owned.remove(&server);
+    pub(in crate::controller::share) fn drained(&mut self, server: &ServerKey) -> Option<Request> {
+        self.draining.remove(server);
+        self.owned.remove(server);
         self.fences.keep_only(&self.owned);
-        self.release(&server)
+        self.release(server)
     }
 }

@@ -83,6 +83,10 @@ struct Flight {
     way: Way,
 }
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing of a process; no two make a state"
+)]
 struct Process {
     core: Core,
     fences: Fences,
@@ -551,7 +555,7 @@ impl World {
             Answer::Written(purpose, written) => process.core.answered(purpose, written, sent, reign, now),
             Answer::Drained(server) => {
                 process.fences.of_server(&server).end();
-                follow = process.core.drained(server);
+                follow = process.core.drained(&server);
             }
         }
         if let Some(request) = follow {
