@@ -296,6 +296,12 @@ impl Memory {
         gone.map(|(_, nap)| nap.bound).collect()
     }
 
+    /// Takes note of a poll that failed.
+    pub fn fail(&mut self, problem: Problem) {
+        self.failures = self.failures.saturating_add(1);
+        self.problem = Some(problem);
+    }
+
     /// Whether the last attempt to read the NAS succeeded, if there was one.
     fn reached(&self) -> Option<bool> {
         match (&self.problem, &self.shelf) {

@@ -117,16 +117,13 @@ pub(super) async fn decide_all<C: Cluster>(
             .collect();
         let claims = claims(&bound);
         let judge = |index: usize, admission: Admission| {
-            let (task, binding) = &bound[index];
             let knowledge = look
                 .memory
                 .knowledge
                 .get(&awake.packed(index).uid)
                 .unwrap_or(&nothing);
-            let observation = look.observation(binding.clone(), claims[index].clone(), admission, knowledge);
-            let decision = decide(task, &observation, now, &awake.intents[index]);
-            let status = next_status(task, &decision, binding, now);
-            (decision, status)
+            let intent = &awake.intents[index];
+            look.judge(&bound[index], &claims[index], admission, knowledge, (now, intent))
         };
         let mut decided: Vec<Decided> = (0..awake.objects.len())
             .map(|index| judge(index, Admission::Open))
@@ -134,22 +131,18 @@ pub(super) async fn decide_all<C: Cluster>(
         for (index, admission) in queued(server, &awake.objects, &decided) {
             decided[index] = judge(index, admission);
         }
-        let wanting: Vec<Want> = decided
-            .iter()
-            .zip(&bound)
-            .enumerate()
-            .filter_map(|(index, ((decision, _), (_, bound)))| match bound {
-                Bound::To(found) => Some(Want {
-                    uid: awake.packed(index).uid.clone(),
-                    id: found.id,
-                    results: decision.needs.results,
-                    versions: decision.needs.versions,
-                    log_since: decision.needs.log_since,
-                }),
-                _ => None,
-            })
-            .filter(|want| want.results || want.versions || want.log_since.is_some())
+        let asking: Vec<usize> = (0..decided.len())
+            .filter(|index| asks(&decided[*index].0))
             .collect();
+        let want = |index: &usize| match &bound[*index].1 {
+            Bound::To(found) => Some(Want {
+                uid: awake.packed(*index).uid.clone(),
+                id: found.id,
+                needs: decided[*index].0.needs,
+            }),
+            _ => None,
+        };
+        let wanting: Vec<Want> = asking.iter().filter_map(want).collect();
         // Also once more, where something became due while the list was under way.
         let refresh = decided.iter().any(|(decision, _)| decision.needs.fresh);
         let usable = memory.problem.is_none() && memory.connection.is_some();
@@ -172,13 +165,7 @@ pub(super) async fn decide_all<C: Cluster>(
             memory.next_poll = Some(ctx.now() + read::pace(server, memory));
             continue;
         }
-        asked.extend(
-            decided
-                .iter()
-                .enumerate()
-                .filter(|(_, (decision, _))| asks(decision))
-                .map(|(index, _)| index),
-        );
+        asked.extend(asking);
         read::logs(memory, &wanting, &mut logs).await;
         read::details(memory, &wanting, &mut results, &mut versions).await;
     }
@@ -220,6 +207,21 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
+    /// Judges one task: the decision and the status it leads to. The identity beside the time is that of a new intent.
+    fn judge(
+        &self,
+        (task, binding): &(&BackupTask, Bound<'a>),
+        claim: &Claim,
+        admission: Admission,
+        knowledge: &'a Knowledge,
+        (now, intent): (Timestamp, &str),
+    ) -> Decided {
+        let observation = self.observation(binding.clone(), claim.clone(), admission, knowledge);
+        let decision = decide(task, &observation, now, intent);
+        let status = next_status(task, &decision, binding, now);
+        (decision, status)
+    }
+
     fn observation(
         &self,
         bound: Bound<'a>,
@@ -351,16 +353,14 @@ pub(super) fn prove_naps(
         if !nap.holds(task, facts_digest, Some(shelf), now) {
             continue;
         }
-        let (object, binding) = &bound[place];
-        let knowledge = nap.knowledge();
-        let observation = look.observation(
-            binding.clone(),
-            claims[place].clone(),
+        let (object, knowledge) = (bound[place].0, nap.knowledge());
+        let (decision, status) = look.judge(
+            &bound[place],
+            &claims[place],
             Admission::Open,
             &knowledge,
+            (now, "none"),
         );
-        let decision = decide(object, &observation, now, "none");
-        let status = next_status(object, &decision, binding, now);
         assert!(
             is_at_rest(object, &decision, &status),
             "{} was taken to be at rest: {decision:#?}\n{:#?}",

@@ -14,6 +14,7 @@ use std::{
 
 use kube::{ResourceExt, api::ObjectMeta};
 
+use super::read::is_open;
 use crate::api::{ANNOTATION_BACKUP, ANNOTATION_CANCEL, BackupTask, GROUP, Receipt};
 
 /// The words that the objects have in common: a whole one, and messages that stand in many.
@@ -113,7 +114,7 @@ impl Packed {
             server: shared(&task.spec.server_ref.name),
             uid: Uid::of(task.metadata.uid.as_deref().unwrap_or(&task.name_any())),
             version: version(task),
-            is_open: is_open(task),
+            is_open: is_open(task, task.status.as_ref()),
             hint: hint(task),
             length: u32::try_from(text.len()).expect("an object is some megabytes at most"),
             body: body.into(),
@@ -136,11 +137,6 @@ impl Packed {
     pub fn size(&self) -> usize {
         size_of::<Self>() + self.name.len() + self.body.len()
     }
-}
-
-fn is_open(task: &BackupTask) -> bool {
-    let status = task.status.as_ref();
-    task.is_deleted() || status.is_some_and(|status| status.intent.is_some() || status.run.is_some())
 }
 
 fn hint(task: &BackupTask) -> i64 {

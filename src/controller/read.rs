@@ -12,6 +12,7 @@ use kube::ResourceExt;
 use super::{Context, cluster::Cluster, connect, fleet::Memory, packed::Uid, pass::AT_ONCE};
 use crate::{
     api::{BackupServer, BackupTask, BackupTaskStatus},
+    decide::Needs,
     nas::{self, TaskId},
     observe::{
         LogByTask, ResultsByTask, Shelf, VersionsByTask, Wanted, read_log, read_results, read_shelf,
@@ -53,10 +54,7 @@ pub async fn poll<C: Cluster>(
             let with_queue = unclear || tasks.iter().any(asks);
             inventory(ctx, server, memory, with_queue).await;
         }
-        Err(problem) => {
-            memory.failures = memory.failures.saturating_add(1);
-            memory.problem = Some(problem);
-        }
+        Err(problem) => memory.fail(problem),
     }
     memory.next_poll = Some(ctx.now() + pace(server, memory));
 }
@@ -79,8 +77,7 @@ pub async fn inventory<C: Cluster>(
         // The next login is one with the Secret as it is now.
         memory.is_session_over = true;
         if let Err(problem) = connect::connect(ctx, server, memory, begun).await {
-            memory.failures = memory.failures.saturating_add(1);
-            memory.problem = Some(problem);
+            memory.fail(problem);
             return false;
         }
         read = read_identified(memory, with_queue).await;
@@ -98,8 +95,8 @@ pub async fn inventory<C: Cluster>(
         Err(error) => {
             tracing::warn!(server = server.name_any(), %error, "failed to read the inventory");
             let now = ctx.now();
-            memory.problem = Some(connect::failed(server, memory, &error, now, None));
-            memory.failures = memory.failures.saturating_add(1);
+            let problem = connect::failed(server, memory, &error, now, None);
+            memory.fail(problem);
             false
         }
     }
@@ -137,12 +134,8 @@ pub struct Want {
     pub uid: Uid,
     /// The task on the NAS.
     pub id: TaskId,
-    /// Whether its newest results are wanted.
-    pub results: bool,
-    /// Whether its versions are wanted.
-    pub versions: bool,
-    /// Whether its log is wanted, and since when.
-    pub log_since: Option<i64>,
+    /// What of it.
+    pub needs: Needs,
 }
 
 /// Reads the logs of single tasks. One that cannot be read is asked for again at the next poll. Network.
@@ -150,7 +143,7 @@ pub async fn logs(memory: &Memory, wanting: &[Want], logs: &mut LogByTask) {
     let Some(connection) = &memory.connection else {
         return;
     };
-    let of = |want: &Want| want.log_since.map(|since| (want.id, since));
+    let of = |want: &Want| want.needs.log_since.map(|since| (want.id, since));
     let wanted: BTreeMap<TaskId, i64> = wanting.iter().filter_map(of).collect();
     let read_one = |(id, since)| async move { (id, read_log(&connection.client, id, since).await) };
     let found: Vec<_> = stream::iter(wanted)
@@ -175,12 +168,12 @@ pub async fn details(
     let (results_of, versions_of): (BTreeSet<TaskId>, BTreeSet<TaskId>) = (
         wanting
             .iter()
-            .filter(|want| want.results)
+            .filter(|want| want.needs.results)
             .map(|want| want.id)
             .collect(),
         wanting
             .iter()
-            .filter(|want| want.versions)
+            .filter(|want| want.needs.versions)
             .map(|want| want.id)
             .collect(),
     );
@@ -203,7 +196,7 @@ pub async fn details(
         .collect()
         .await;
     versions.extend(found.into_iter().filter_map(|(id, read)| Some((id, read?))));
-    for want in wanting.iter().filter(|want| want.versions) {
+    for want in wanting.iter().filter(|want| want.needs.versions) {
         let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
         knowledge.versions_unreadable = !versions.contains_key(&want.id);
     }
@@ -218,11 +211,11 @@ pub async fn details(
             .filter_map(|(id, read)| Some((id, read.ok()?))),
     );
     let mut wanted = Wanted::default();
-    for want in wanting.iter().filter(|want| want.results) {
+    for want in wanting.iter().filter(|want| want.needs.results) {
         wanted.id(want.id);
     }
     let inventory = memory.shelf.as_ref().map(|shelf| shelf.open(&wanted));
-    for want in wanting.iter().filter(|want| want.results) {
+    for want in wanting.iter().filter(|want| want.needs.results) {
         let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
         if let Some(inventory) = &inventory {
             let last = inventory.task(want.id).and_then(|task| task.last_result.as_ref());

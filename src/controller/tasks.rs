@@ -115,26 +115,10 @@ impl TaskStore {
         content.namespaces.iter().flat_map(of).collect()
     }
 
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        let content = self.read();
-        let servers = content.namespaces.values().flat_map(BTreeMap::values);
-        servers.map(BTreeSet::len).sum()
-    }
-
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Bytes that all of them occupy, without the overhead of the allocator.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        let content = self.read();
-        let servers = content.namespaces.values().flat_map(BTreeMap::values);
-        servers.flatten().map(|ByName(task)| task.size()).sum()
+        self.servers().is_empty()
     }
 }
 

@@ -37,7 +37,7 @@ pub mod visible;
 pub mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use advice::{explain, explain_answer};
 pub use answer::{Answer, Exchange, UnknownWhy, classify_mutation};

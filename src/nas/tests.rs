@@ -104,16 +104,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (acceptor, certificate) = if tls {
-            let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-            let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let config = rustls::ServerConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![made.cert.der().clone()], key)
-                .unwrap();
-            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+            let (acceptor, made) = acceptor();
             (Some(acceptor), Some((made.cert.der().to_vec(), made.cert.pem())))
         } else {
             (None, None)
@@ -299,6 +290,40 @@ async fn backup(client: &Client) -> Answer {
 const LIST: &str = "ActiveBackup.Task list";
 const BACKUP: &str = "ActiveBackup.Task backup";
 const LOGIN: &str = "API.Auth login";
+
+/// TLS with a certificate for 127.0.0.1.
+fn acceptor() -> (tokio_rustls::TlsAcceptor, rcgen::CertifiedKey<rcgen::KeyPair>) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    (tokio_rustls::TlsAcceptor::from(Arc::new(config)), made)
+}
+
+/// A client of a NAS in memory, logged in.
+pub(crate) async fn client_of(nas: &crate::simulator::DirectNas, clock: crate::clock::Clock) -> Client {
+    let endpoint = Endpoint {
+        url: "http://nas".parse().unwrap(),
+        trust: Trust::Plaintext,
+        request_timeout: 60 * SECOND,
+        list_timeout: 60 * SECOND,
+    };
+    let credentials = Credentials {
+        username: "abb-operator".into(),
+        password: SecretString::from("simulated-password"),
+        otp_secret: None,
+        device: None,
+    };
+    let client = Client::new(endpoint, credentials).unwrap();
+    let client = client.on(clock, Some(Arc::new(nas.clone())));
+    client.dsm_info().await.unwrap();
+    client
+}
 
 #[tokio::test]
 async fn reads_share_one_login_and_its_session() {
@@ -931,21 +956,7 @@ async fn four_reads_at_a_time_are_enough_for_a_nas() {
     let begin = jiff::Timestamp::from_second(1_800_000_000).unwrap();
     let clock = crate::clock::Clock::starting_at(begin);
     let nas = DirectNas::new(Nas::new(Scenario::seed(), 1.0, begin).unwrap(), clock);
-    let endpoint = Endpoint {
-        url: "http://nas".parse().unwrap(),
-        trust: Trust::Plaintext,
-        request_timeout: 60 * SECOND,
-        list_timeout: 60 * SECOND,
-    };
-    let credentials = Credentials {
-        username: "abb-operator".into(),
-        password: SecretString::from("simulated-password"),
-        otp_secret: None,
-        device: None,
-    };
-    let client = Client::new(endpoint, credentials).unwrap();
-    let client = client.on(clock, Some(Arc::new(nas.clone())));
-    client.dsm_info().await.unwrap();
+    let client = client_of(&nas, clock).await;
     let slow = FaultKind::Delay {
         milliseconds: 1000,
         before_effect: false,

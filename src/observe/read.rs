@@ -250,14 +250,12 @@ pub async fn read_versions(client: &Client, task: TaskId) -> Result<Option<Vec<V
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to panic")]
 
-    use std::{sync::Arc, time::Duration};
-
-    use secrecy::SecretString;
+    use std::time::Duration;
 
     use super::*;
     use crate::{
         clock::Clock,
-        nas::{Credentials, Endpoint, Trust},
+        nas::tests::client_of,
         simulator::{DirectNas, Fault, FaultKind, Nas, Scenario},
     };
 
@@ -280,21 +278,7 @@ mod tests {
         let begin = Timestamp::from_second(1_800_000_000).unwrap();
         let clock = Clock::starting_at(begin);
         let nas = DirectNas::new(Nas::new(scenario, 1.0, begin).unwrap(), clock);
-        let endpoint = Endpoint {
-            url: "http://nas".parse().unwrap(),
-            trust: Trust::Plaintext,
-            request_timeout: 60 * SECOND,
-            list_timeout: 60 * SECOND,
-        };
-        let credentials = Credentials {
-            username: "abb-operator".into(),
-            password: SecretString::from("simulated-password"),
-            otp_secret: None,
-            device: None,
-        };
-        let client = Client::new(endpoint, credentials).unwrap();
-        let client = client.on(clock, Some(Arc::new(nas.clone())));
-        client.dsm_info().await.unwrap();
+        let client = client_of(&nas, clock).await;
         for fault in faults {
             nas.lock().add_fault(fault);
         }

@@ -98,18 +98,6 @@ pub struct Stacking {
 }
 
 impl Stacking {
-    /// Rows so far.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.marks.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.marks.is_empty()
-    }
-
     /// Puts a row behind the others.
     ///
     /// # Panics
@@ -203,6 +191,7 @@ impl TaskSink for Stacking {
 
 impl Shelf {
     /// Puts away what was read as a whole.
+    #[cfg(test)]
     #[must_use]
     pub fn of(inventory: Inventory) -> Self {
         let mut rows = Stacking::default();

@@ -13,6 +13,7 @@ const fn mutant(name: &'static str, file: &'static str, from: &'static str, to: 
 }
 
 const PASS: &str = "src/controller/pass.rs";
+const CARRY: &str = "src/controller/carry.rs";
 const SETTLE: &str = "src/decide/settle.rs";
 const RESULTS: &str = "src/decide/results.rs";
 const REMOVAL: &str = "src/decide/removal.rs";
@@ -23,16 +24,16 @@ const DECIDE: &str = "src/decide/mod.rs";
 pub const MUTANTS: &[Mutant] = &[
     mutant(
         "the call goes out although its intent could not be written",
-        PASS,
-        "match record(ctx, &object, &decision.act).await {
+        CARRY,
+        "match recorded {
             Ok(written) => object = written,
             Err((error, read)) => return not_written(done, task, &error, read),
         }",
-        "if let Ok(written) = record(ctx, &object, &decision.act).await { object = written; }",
+        "if let Ok(written) = recorded { object = written; }",
     ),
     mutant(
         "forced apply instead of compare-and-swap",
-        PASS,
+        CARRY,
         "    let error = match ctx.cluster.write_task_status(object).await {",
         "    let mut forced = object.clone();
     if let Ok(Some(live)) = ctx.cluster.read_task(\"\", &object.name_any()).await {
@@ -42,7 +43,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "after a conflict any intent that stands there is taken for ours",
-        PASS,
+        CARRY,
         "|recorded| Some(&recorded.id) == ours",
         "|recorded| !recorded.id.is_empty()",
     ),
@@ -55,7 +56,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         "a new reign counts only the runs that its watch shows",
         "src/controller/reign.rs",
-        "        memory.unwatched.insert(uid(&task), task.clone());",
+        "        memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));",
         "",
     ),
     mutant(
@@ -79,7 +80,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "what was read for a status that was not written counts as read",
-        PASS,
+        CARRY,
         "        if unwritten {",
         "        if unwritten && false {",
     ),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::{
     floor,
     ground::Ground,
-    harness::{eventually_within, process::Process, rights::RELEASE},
+    harness::{eventually_within, operator::listening_at, process::Process, rights::RELEASE},
     nas::ROLE,
     settings::Settings,
 };
@@ -210,12 +210,5 @@ impl Running {
 
 /// Where the operator serves its probes, from a line of its log.
 fn address(line: &str) -> Option<String> {
-    let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    let fields = if line["fields"].is_object() {
-        &line["fields"]
-    } else {
-        &line
-    };
-    let listening = fields["message"].as_str()?.contains("listening");
-    listening.then(|| fields["address"].as_str().map(str::to_owned))?
+    listening_at(&serde_json::from_str(line).ok()?)
 }

@@ -16,7 +16,7 @@ mod control_plane;
 mod eventually;
 pub mod go;
 mod namespace;
-mod operator;
+pub mod operator;
 pub mod process;
 pub mod rights;
 pub mod snapshot;

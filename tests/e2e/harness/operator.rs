@@ -116,16 +116,7 @@ impl Operator {
 
     /// Where probes and metrics are served, as the log tells.
     pub fn address(&self) -> Option<String> {
-        self.log_lines().into_iter().find_map(|line| {
-            // The fields of an event stand on their own or below `fields`, by the format of the log.
-            let fields = if line["fields"].is_object() {
-                &line["fields"]
-            } else {
-                &line
-            };
-            let listening = fields["message"].as_str()?.contains("listening");
-            listening.then(|| fields["address"].as_str().map(str::to_owned))?
-        })
+        self.log_lines().iter().find_map(listening_at)
     }
 
     /// What the operator has written so far.
@@ -162,4 +153,16 @@ impl Operator {
     pub fn signal(&mut self, name: &str) {
         self.process.signal(name);
     }
+}
+
+/// Where an operator serves probes and metrics, if this line of its log tells.
+pub fn listening_at(line: &Value) -> Option<String> {
+    // The fields of an event stand on their own or below `fields`, by the format of the log.
+    let fields = if line["fields"].is_object() {
+        &line["fields"]
+    } else {
+        line
+    };
+    let listening = fields["message"].as_str()?.contains("listening");
+    listening.then(|| fields["address"].as_str().map(str::to_owned))?
 }
