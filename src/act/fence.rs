@@ -38,6 +38,8 @@ struct Part {
     reign: u64,
     /// In which reign of the whole it was taken; it ends with that one.
     taken_in: Option<u64>,
+    /// When it was taken.
+    since: Option<Instant>,
     /// It is to be given away: what is under way may end, nothing begins.
     is_closing: bool,
 }
@@ -89,6 +91,7 @@ impl Fence {
         *part = Part {
             reign: held.reigns,
             taken_in: Some(whole),
+            since: Some(Instant::now()),
             is_closing: false,
         };
         drop((held, part));
@@ -100,6 +103,12 @@ impl Fence {
         if let Some(part) = &self.part {
             lock(part).is_closing = true;
         }
+    }
+
+    /// Whether nothing is to begin any more, though what has begun may go on.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| lock(part).is_closing)
     }
 
     /// Closes a part for good.
@@ -131,6 +140,12 @@ impl Fence {
         self.reign.unwrap_or_else(|| self.present_reign())
     }
 
+    /// When the part was taken: what is read later shows all that its last holder could write. `None` for the whole.
+    #[must_use]
+    pub fn since(&self) -> Option<Instant> {
+        self.part.as_ref().and_then(|part| lock(part).since)
+    }
+
     fn present_reign(&self) -> u64 {
         match &self.part {
             Some(part) => lock(part).reign,
@@ -141,8 +156,8 @@ impl Fence {
     /// Whether something may begin now.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        let is_closing = || self.part.as_ref().is_some_and(|part| lock(part).is_closing);
-        self.lease.is_none() || self.remaining() > Duration::ZERO && (self.reign.is_some() || !is_closing())
+        self.lease.is_none()
+            || self.remaining() > Duration::ZERO && (self.reign.is_some() || !self.is_closing())
     }
 
     /// How long a mutating call may take if it starts now: the smaller of `request` and a third of the Lease, and
@@ -256,10 +271,12 @@ mod tests {
         };
         hold();
         assert!(!one.is_open(), "nobody has taken it");
+        let now = Instant::now();
         assert!(one.take(whole.reign()) && one.is_open() && !other.is_open());
+        assert_eq!((whole.since(), one.since(), other.since()), (None, Some(now), None));
         let pass = one.of_this_reign();
         one.close();
-        assert!(!one.is_open(), "nothing begins any more");
+        assert!(!one.is_open() && pass.is_closing(), "nothing begins any more");
         assert_eq!(pass.allowance(request), Some(request), "what has begun goes on");
         one.end();
         assert_eq!(pass.allowance(request), None);

@@ -148,7 +148,8 @@ async fn carry_out_one<C: Cluster>(
         again: false,
         unwritten: false,
     };
-    if !fence.is_open() {
+    // What has not begun when the server is given away is left to whoever has it next.
+    if !fence.is_open() || fence.is_closing() {
         done.unwritten = true;
         return done;
     }

@@ -1,8 +1,9 @@
 //! What the reconciler asks of Kubernetes, as a trait with two implementations: the API server, and a store in
 //! memory for the demo. Every write is a compare-and-swap on `resourceVersion`, sent once, with a deadline.
 
-use std::{collections::BTreeMap, fmt, future::Future};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
+use super::packed::Packed;
 use crate::{
     api::{BackupServer, BackupTask},
     status::Notice,
@@ -97,7 +98,8 @@ pub trait Cluster: Send + Sync + 'static {
         name: &str,
     ) -> impl Future<Output = Result<Option<BackupTask>, ReadError>> + Send;
     /// A live, consistent read of a namespace's tasks, as far as they can be read.
-    fn list_tasks(&self, namespace: &str) -> impl Future<Output = Result<Vec<BackupTask>, ReadError>> + Send;
+    fn list_tasks(&self, namespace: &str)
+    -> impl Future<Output = Result<Vec<Arc<Packed>>, ReadError>> + Send;
     /// A live read of a server.
     fn read_server(
         &self,

@@ -3,7 +3,7 @@
 //! kube's client would retry 429, 503 and 504 by itself; that is switched off where the client is built, because
 //! the retry of a write that was committed meets a conflict against ourselves.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use k8s_openapi::{
     api::core::v1::{ConfigMap, ObjectReference, Secret},
@@ -19,6 +19,7 @@ use kube::{
 use super::{
     cluster::{Cluster, Keys, ReadError, WriteError},
     news::Desk,
+    packed::Packed,
     swap::{parameters, swap},
 };
 use crate::{
@@ -30,6 +31,8 @@ use crate::{
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Longest wait for a list of a namespace: hundreds of objects with their history are some megabytes.
 const LIST_DEADLINE: Duration = Duration::from_secs(15);
+/// Tasks on one page of a list: some megabytes while they are read.
+const PAGE: u32 = 250;
 /// The name under which Events and field ownership appear.
 pub const MANAGER: &str = "abb-operator";
 
@@ -132,13 +135,25 @@ impl Cluster for Kubernetes {
         read("BackupTask", name, DEADLINE, self.tasks(namespace).get_opt(name)).await
     }
 
-    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<Arc<Packed>>, ReadError> {
         let api: Api<DeserializeGuard<BackupTask>> = Api::namespaced(self.client.clone(), namespace);
-        // Without a resourceVersion: the API server answers with what is committed, not with what it has cached.
-        let params = ListParams::default();
-        let list = read("BackupTasks of", namespace, LIST_DEADLINE, api.list(&params)).await?;
-        // As with the watch, one broken object stops no other.
-        Ok(list.items.into_iter().filter_map(|task| task.0.ok()).collect())
+        let pages = async {
+            let mut tasks = Vec::new();
+            // Without a resourceVersion: the API server answers with what is committed, not with what it has cached. All
+            // pages show that one state.
+            let mut params = ListParams::default().limit(PAGE);
+            loop {
+                let page = api.list(&params).await?;
+                // As with the watch, one broken object stops no other.
+                let readable = page.items.iter().filter_map(|task| task.0.as_ref().ok());
+                tasks.extend(readable.map(|task| Arc::new(Packed::alone(task))));
+                params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+                if params.continue_token.is_none() {
+                    return Ok(tasks);
+                }
+            }
+        };
+        read("BackupTasks of", namespace, LIST_DEADLINE, pages).await
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {
@@ -376,7 +391,7 @@ mod tests {
         let (cluster, calls) = api_server().await;
         let tasks = cluster.list_tasks("here").await.unwrap();
         assert_eq!(
-            tasks.iter().map(ResourceExt::name_any).collect::<Vec<_>>(),
+            tasks.iter().map(|task| &*task.name).collect::<Vec<_>>(),
             ["whole"]
         );
         let (_, uri, _) = &calls.lock().unwrap()[0];

@@ -38,9 +38,12 @@ use kube::{
         watcher,
     },
 };
-use tokio::sync::{
-    broadcast::{self, error::RecvError},
-    watch,
+use tokio::{
+    sync::{
+        broadcast::{self, error::RecvError},
+        watch,
+    },
+    time::Instant,
 };
 
 use crate::{
@@ -243,6 +246,10 @@ impl Controllers {
         let gained = heard(gains.subscribe()).filter_map(move |gain| future::ready(gained(&known, gain)));
         let led = heard(gains.subscribe()).filter(|gain| future::ready(!matches!(gain, Gain::Server(_))));
         let all = heard(gains.subscribe()).filter(|gain| future::ready(*gain == Gain::Everything));
+        // A list of the tasks that is asked for after a server was taken shows what its last holder wrote, and no second one
+        // is needed.
+        let mut first = heard(gains.subscribe()).filter(|gain| future::ready(*gain != Gain::Orphans));
+        let first = async move { first.next().await };
         let lone = orphan::follow(
             Arc::clone(&context),
             scope.clone(),
@@ -260,6 +267,12 @@ impl Controllers {
             )
             .for_each(|_| future::ready(()));
         let watching = async {
+            let tasks = async {
+                if context.fence.is_leased() {
+                    let _ = tokio::time::timeout(FIRST_GAIN, first).await;
+                }
+                tasks.await;
+            };
             tokio::select! {
                 () = tasks => {}
                 () = stopped(stop) => {}
@@ -332,9 +345,10 @@ impl Watched {
         }
     }
 
-    fn take(&self, event: watcher::Event<Guarded<BackupTask>>, lists: &watch::Sender<u64>) {
+    /// Takes what the watch tells; `asked` is a time before it asked for that.
+    fn take(&self, event: watcher::Event<Guarded<BackupTask>>, asked: Instant, lists: &watch::Sender<u64>) {
         match event {
-            watcher::Event::Init => self.store.begin_list(),
+            watcher::Event::Init => self.store.begin_list(asked),
             watcher::Event::InitApply(task) => drop(self.put(&task)),
             watcher::Event::InitDone => {
                 self.store.end_list();
@@ -370,9 +384,11 @@ fn watch_tasks(
         let mut config = watching().streaming_lists();
         loop {
             let mut events = watcher(api.clone(), config.clone()).default_backoff().boxed();
-            while let Some(event) = events.next().await {
+            loop {
+                let asked = Instant::now();
+                let Some(event) = events.next().await else { break };
                 match event {
-                    Ok(event) => watched.take(event, &lists),
+                    Ok(event) => watched.take(event, asked, &lists),
                     Err(error) if is_unknown(&error) && *lists.borrow() == 0 => {
                         tracing::info!("this API server does not stream lists; they are read page by page");
                         config = watching().page_size(PAGE);
@@ -476,11 +492,15 @@ async fn reconcile_server<C: Cluster>(
         return Ok(Action::await_change());
     };
     let timer = context.metrics.reconcile("BackupServer");
-    let next = pass_over(context, &server, scope.tasks.of(&key)).await;
+    let listed_since = scope.tasks.listed_since();
+    let next = pass_over(context, &server, scope.tasks.of(&key), listed_since).await;
     let unreadable = context.fleet.sample(&key).up == Some(false);
     timer.done(if unreadable { "nas_unreadable" } else { "ok" });
     Ok(Action::requeue(next.min(LONGEST_SLEEP)))
 }
+
+/// The tasks are listed after this, whether a server was taken or not.
+const FIRST_GAIN: Duration = Duration::from_millis(500);
 
 /// A pass that nothing else wakes is run again after this, so that a missed wake is never for good.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use super::{
     Context,
@@ -34,14 +35,16 @@ pub async fn pass<C: Cluster>(
     tasks: Vec<Arc<BackupTask>>,
 ) -> Duration {
     let packed = tasks.iter().map(|task| Arc::new(Packed::alone(task)));
-    pass_over(ctx, server, packed.collect()).await
+    pass_over(ctx, server, packed.collect(), None).await
 }
 
-/// Runs one pass; returns when the next one is due by itself.
+/// Runs one pass; returns when the next one is due by itself. The tasks are as a watch shows them, whose list was asked for at
+/// `listed_since` or later.
 pub async fn pass_over<C: Cluster>(
     ctx: &Context<C>,
     server: &BackupServer,
     tasks: Vec<Arc<Packed>>,
+    listed_since: Option<Instant>,
 ) -> Duration {
     let key = (server.namespace().unwrap_or_default(), server.name_any());
     let memory = ctx.fleet.server(&key);
@@ -50,7 +53,7 @@ pub async fn pass_over<C: Cluster>(
     let begun = ctx.now();
     let fence = ctx.fence_of(&key).of_this_reign();
     memory.follow(server).await;
-    if let Err(why) = reign::begin(ctx, &fence, server, memory).await {
+    if let Err(why) = reign::begin(ctx, &fence, server, listed_since, memory).await {
         tracing::warn!(server = key.1, why, "cannot begin to lead; nothing is started");
         return BEGIN_AGAIN;
     }

@@ -108,7 +108,8 @@ async fn read_identified(memory: &mut Memory, with_queue: bool) -> Option<Result
     let connection = memory.connection.as_mut()?;
     // A session that is over is told of, not renewed: the Secret may have changed since it was read.
     let client = connection.client.clone().without_renewal();
-    let shelf = match read_shelf(&client, with_queue).await {
+    let known = memory.shelf.as_deref();
+    let shelf = match read_shelf(&client, with_queue, known).await {
         Ok(shelf) if connection.is_identified() => return Some(Ok(shelf)),
         Ok(shelf) => shelf,
         Err(error) => return Some(Err(error)),
@@ -121,7 +122,7 @@ async fn read_identified(memory: &mut Memory, with_queue: bool) -> Option<Result
         return Some(Ok(shelf));
     }
     // Were there yet another login in this read, nothing would be sent before the machine is asked once more.
-    Some(read_shelf(&client, with_queue).await)
+    Some(read_shelf(&client, with_queue, known).await)
 }
 
 pub fn serial(memory: &Memory) -> Option<String> {

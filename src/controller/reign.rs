@@ -24,13 +24,15 @@ use crate::{
     api::{BackupServer, BackupTask},
 };
 
-/// Begins a reign, if the memory is of another one. Network: a read of the server, a list of the namespace's tasks.
+/// Begins a reign, if the memory is of another one. Network: a read of the server, and a list of the namespace's tasks unless
+/// the watch's own was asked for after the reign began.
 ///
 /// Until both have succeeded nothing may be started; the reason comes back.
 pub async fn begin<C: Cluster>(
     ctx: &Context<C>,
     fence: &Fence,
     server: &BackupServer,
+    listed_since: Option<Instant>,
     memory: &mut Memory,
 ) -> Result<(), String> {
     let reign = fence.reign();
@@ -39,10 +41,14 @@ pub async fn begin<C: Cluster>(
     }
     let namespace = server.namespace().unwrap_or_default();
     let (cluster, name) = (&ctx.cluster, server.name_any());
-    let (live, tasks) = futures::join!(
-        cluster.read_server(&namespace, &name),
-        ctx.fleet.lists.of(cluster, &namespace, &name)
-    );
+    let is_listed = fence.since().is_some_and(|since| listed_since >= Some(since));
+    let list = async {
+        if is_listed {
+            return Ok(Vec::new());
+        }
+        ctx.fleet.lists.of(cluster, &namespace, &name).await
+    };
+    let (live, tasks) = futures::join!(cluster.read_server(&namespace, &name), list);
     let live = live
         .map_err(|error| error.to_string())?
         .filter(|live| live.uid() == server.uid())
@@ -129,11 +135,7 @@ impl Lists {
             let begun = Instant::now();
             let mut tasks: HashMap<Arc<str>, Vec<Arc<Packed>>> = HashMap::new();
             for task in cluster.list_tasks(namespace).await? {
-                let packed = Packed::alone(&task);
-                tasks
-                    .entry(Arc::clone(&packed.server))
-                    .or_default()
-                    .push(Arc::new(packed));
+                tasks.entry(Arc::clone(&task.server)).or_default().push(task);
             }
             *listed = Some(Listed { begun, tasks });
         }

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource, ResourceExt};
 
-use super::cluster::{Cluster, Keys, ReadError, WriteError};
+use super::{
+    cluster::{Cluster, Keys, ReadError, WriteError},
+    packed::Packed,
+};
 use crate::{
     api::{BackupServer, BackupTask},
     status::Notice,
@@ -266,10 +269,10 @@ impl Cluster for MemoryStore {
         Ok(self.task(namespace, name))
     }
 
-    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<Arc<Packed>>, ReadError> {
         let content = self.content();
         let tasks = content.tasks.iter().filter(|((place, _), _)| place == namespace);
-        Ok(tasks.map(|(_, task)| task.clone()).collect())
+        Ok(tasks.map(|(_, task)| Arc::new(Packed::alone(task))).collect())
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {

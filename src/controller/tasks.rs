@@ -7,6 +7,7 @@ use std::{
 };
 
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use super::{
     ServerKey,
@@ -26,6 +27,8 @@ struct Content {
     namespaces: BTreeMap<Arc<str>, BTreeMap<Arc<str>, BTreeSet<ByName>>>,
     /// While a list is under way, the tasks that it has shown.
     listed: Option<HashSet<Uid>>,
+    /// When the list under way, or the last one, was asked for.
+    asked: Option<Instant>,
 }
 
 impl TaskStore {
@@ -37,9 +40,19 @@ impl TaskStore {
         self.content.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A list begins: what it does not show is gone when it ends.
-    pub fn begin_list(&self) {
-        self.write().listed = Some(HashSet::new());
+    /// A list begins that was asked for at that time, or later: what it does not show is gone when it ends.
+    pub fn begin_list(&self, asked: Instant) {
+        let mut content = self.write();
+        content.listed = Some(HashSet::new());
+        content.asked = Some(asked);
+    }
+
+    /// Since when all changes are shown, or will be in a moment: the last list was asked for at that time, or later, and has
+    /// ended. Lists are consistent reads.
+    #[must_use]
+    pub fn listed_since(&self) -> Option<Instant> {
+        let content = self.read();
+        content.asked.filter(|_| content.listed.is_none())
     }
 
     /// Takes a task as it is now. Tells whether that is news.
@@ -204,11 +217,11 @@ mod tests {
     #[test]
     fn what_a_list_does_not_show_is_gone_when_it_ends() {
         let store = TaskStore::default();
-        store.begin_list();
+        store.begin_list(Instant::now());
         assert!(store.put(&task("a", "nas", "u1", 1)));
         assert!(store.put(&task("b", "nas", "u2", 2)));
         assert!(store.end_list().is_empty());
-        store.begin_list();
+        store.begin_list(Instant::now());
         assert!(!store.put(&task("b", "nas", "u2", 2)), "as it was");
         assert_eq!(names(&store, "nas"), ["a", "b"], "until the list has ended");
         let touched: Vec<_> = store.end_list().into_iter().collect();

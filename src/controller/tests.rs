@@ -17,6 +17,7 @@ use tokio::time::{Instant, advance};
 use super::{
     Context, Fleet, Machine, Memory,
     cluster::{Cluster, Keys, ReadError, WriteError},
+    packed::Packed,
     pass,
     store::MemoryStore,
 };
@@ -87,7 +88,7 @@ impl Cluster for Api {
         self.store.read_task(namespace, name).await
     }
 
-    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<Arc<Packed>>, ReadError> {
         if self.trouble().no_list {
             return Err(ReadError {
                 what: "BackupTasks".to_owned(),

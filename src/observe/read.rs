@@ -29,9 +29,9 @@ pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Invento
     Ok(listed.with(tasks, queue))
 }
 
-/// As [`read_inventory`], put away row by row as the answer arrives.
-pub async fn read_shelf(client: &Client, with_queue: bool) -> Result<Shelf, Error> {
-    let mut rows = Stacking::default();
+/// As [`read_inventory`], put away row by row as the answer arrives. Rows that are as they were in `before` are not parsed.
+pub async fn read_shelf(client: &Client, with_queue: bool, before: Option<&Shelf>) -> Result<Shelf, Error> {
+    let mut rows = Stacking::after(before);
     let (listed, queue) = read_both(client, &mut rows, with_queue).await?;
     let (times, queue) = listed.over(queue);
     Ok(rows.done(times, listed.complete, queue))
@@ -116,6 +116,16 @@ impl TaskSink for Pages<'_> {
             self.rows += 1;
             self.sink.take(task);
         }
+    }
+
+    fn take_again(&mut self, row: &[u8]) -> Option<TaskId> {
+        if !self.is_first {
+            return None;
+        }
+        let id = self.sink.take_again(row)?;
+        self.seen.insert(id);
+        self.rows += 1;
+        Some(id)
     }
 }
 

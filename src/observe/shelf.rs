@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -24,6 +25,8 @@ struct Mark {
     id: TaskId,
     /// Changes with anything that the NAS says of the task, the jobs in its queue included.
     digest: u64,
+    /// Of the bytes that the NAS sent; 0 where they are not known.
+    sent: u64,
     name: u32,
     /// 0 where there is no key.
     key: u32,
@@ -31,6 +34,16 @@ struct Mark {
     place: u32,
     /// Where the row begins among those that were compressed with it, in bytes.
     begins: u32,
+    shows: Shows,
+}
+
+/// What a row alone says of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    None,
+    Run,
+    /// "Unfinished", which the queue tells apart.
+    Unfinished,
 }
 
 /// One read of a NAS's tasks.
@@ -50,7 +63,7 @@ pub struct Shelf {
     pub unclear: bool,
     /// By number.
     marks: Box<[Mark]>,
-    packs: Box<[Box<[u8]>]>,
+    packs: Box<[Arc<[u8]>]>,
 }
 
 /// The rows that somebody asks for.
@@ -87,52 +100,129 @@ impl Wanted {
     }
 }
 
-/// Rows on their way to the shelf.
+/// Rows on their way to the shelf. Most are, byte by byte, what they were at the read before: of these what is known is
+/// taken over, and a pack of nothing else is shared.
 #[derive(Debug, Default)]
 pub struct Stacking {
     marks: Vec<Mark>,
-    packs: Vec<Box<[u8]>>,
+    packs: Vec<Arc<[u8]>>,
+    /// Rows of the pack that is being filled, if any of them is new.
     open: Vec<u8>,
-    running: BTreeSet<TaskId>,
-    unfinished: BTreeSet<TaskId>,
+    /// Digest of the bytes that come next as a row, if they are known.
+    coming: u64,
+    before: Before,
+}
+
+/// The rows of an earlier read, in the order of the NAS.
+#[derive(Debug, Default)]
+struct Before {
+    marks: Vec<Mark>,
+    packs: Box<[Arc<[u8]>]>,
+    /// The pack that was unpacked last, and its place.
+    unpacked: Option<(usize, Vec<u8>)>,
+}
+
+impl Before {
+    fn of(shelf: &Shelf) -> Self {
+        let mut shelf = shelf.clone();
+        // Marks without what the queue said.
+        if let Queue::Read(jobs) = std::mem::replace(&mut shelf.queue, Queue::NotAsked) {
+            jobs.iter().for_each(|job| shelf.stir(job));
+        }
+        let mut marks = shelf.marks.into_vec();
+        marks.sort_unstable_by_key(|mark| mark.place);
+        Self {
+            marks,
+            packs: shelf.packs,
+            unpacked: None,
+        }
+    }
+
+    /// The text of a row.
+    fn text(&mut self, place: usize) -> &[u8] {
+        let pack = place / TOGETHER;
+        if self.unpacked.as_ref().is_none_or(|(known, _)| *known != pack) {
+            self.unpacked = Some((pack, unpack(&self.packs[pack])));
+        }
+        let text = self.unpacked.as_ref().map_or(&[][..], |(_, text)| text.as_slice());
+        let next = self.marks.get(place + 1);
+        let end = next
+            .filter(|next| next.place as usize / TOGETHER == pack)
+            .map_or(text.len(), |next| next.begins as usize);
+        &text[self.marks[place].begins as usize..end]
+    }
 }
 
 impl Stacking {
+    /// Begins a read that comes after another one.
+    #[must_use]
+    pub fn after(before: Option<&Shelf>) -> Self {
+        Self {
+            before: before.map(Before::of).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
     /// Puts a row behind the others.
     ///
     /// # Panics
     /// Never: a row is JSON.
     pub fn push(&mut self, task: &Task) {
+        let sent = std::mem::take(&mut self.coming);
+        self.write_out();
         let begins = self.open.len();
         serde_json::to_writer(&mut self.open, task).expect("a row is JSON with texts as keys");
-        match doing(task, &Queue::NotAsked) {
-            Doing::PerhapsRunning => {
-                self.unfinished.insert(task.id);
-            }
-            seen if seen.is_run() => {
-                self.running.insert(task.id);
-            }
-            _ => {}
-        }
-        self.marks.push(Mark {
+        let shows = match doing(task, &Queue::NotAsked) {
+            Doing::PerhapsRunning => Shows::Unfinished,
+            seen if seen.is_run() => Shows::Run,
+            _ => Shows::None,
+        };
+        self.put(Mark {
             id: task.id,
             digest: digest(&self.open[begins..]),
+            sent,
             name: short(&task.name),
             key: task.unique_key.as_ref().map_or(0, |unique| key(unique.as_str())),
             place: u32::try_from(self.marks.len()).unwrap_or(u32::MAX),
             begins: u32::try_from(begins).unwrap_or(u32::MAX),
+            shows,
         });
+    }
+
+    /// Puts a row behind the others that is known in this place.
+    fn push_known(&mut self, mut mark: Mark) {
+        if !self.open.is_empty() {
+            mark.begins = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
+            self.open.extend_from_slice(self.before.text(mark.place as usize));
+        }
+        self.put(mark);
+    }
+
+    fn put(&mut self, mark: Mark) {
+        self.marks.push(mark);
         if self.marks.len().is_multiple_of(TOGETHER) {
             self.close();
         }
     }
 
-    fn close(&mut self) {
-        if !self.open.is_empty() {
-            let pack = lz4_flex::block::compress_prepend_size(&self.open);
-            self.packs.push(pack.into());
-            self.open.clear();
+    /// Before the first new row of a pack: the known ones that stand before it.
+    fn write_out(&mut self) {
+        if self.open.is_empty() {
+            for place in self.marks.len() / TOGETHER * TOGETHER..self.marks.len() {
+                self.open.extend_from_slice(self.before.text(place));
+            }
         }
+    }
+
+    fn close(&mut self) {
+        let pack = if self.open.is_empty() {
+            // Known rows only, and they stand at the same places of that pack.
+            Arc::clone(&self.before.packs[self.packs.len()])
+        } else {
+            lz4_flex::block::compress_prepend_size(&self.open).into()
+        };
+        self.packs.push(pack);
+        self.open.clear();
     }
 
     /// The shelf with all rows.
@@ -143,22 +233,29 @@ impl Stacking {
         complete: bool,
         queue: Queue,
     ) -> Shelf {
-        self.close();
+        if self.packs.len() * TOGETHER < self.marks.len() {
+            self.close();
+        }
+        let of = |marks: &[Mark], shows| -> BTreeSet<TaskId> {
+            let all = marks.iter().filter(|mark| mark.shows == shows);
+            all.map(|mark| mark.id).collect()
+        };
+        let mut running = of(&self.marks, Shows::Run);
+        let unfinished = of(&self.marks, Shows::Unfinished);
         self.marks.sort_by_key(|mark| (mark.id, mark.place));
         let mut made = Shelf {
             begun,
             nas_time,
             complete,
             running: 0,
-            unclear: !self.unfinished.is_empty(),
+            unclear: !unfinished.is_empty(),
             marks: self.marks.into(),
             packs: self.packs.into(),
             queue: Queue::NotAsked,
         };
-        let mut running = self.running;
         // What only the queue tells apart shows in whole rows.
         let mut asked = Wanted::default();
-        asked.ids.extend(self.unfinished);
+        asked.ids.extend(unfinished);
         if let Queue::Read(jobs) = &queue {
             for job in jobs {
                 made.stir(job);
@@ -181,11 +278,23 @@ impl Stacking {
 
 impl TaskSink for Stacking {
     fn begin(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            before: std::mem::take(&mut self.before),
+            ..Self::default()
+        };
     }
 
     fn take(&mut self, task: Task) {
         self.push(&task);
+    }
+
+    fn take_again(&mut self, row: &[u8]) -> Option<TaskId> {
+        self.coming = digest(row);
+        let known = self.before.marks.get(self.marks.len()).copied();
+        let mark = known.filter(|mark| mark.sent == self.coming && mark.sent != 0)?;
+        self.coming = 0;
+        self.push_known(mark);
+        Some(mark.id)
     }
 }
 
@@ -259,11 +368,7 @@ impl Shelf {
         for mark in marks {
             let pack = mark.place as usize / TOGETHER;
             if open.as_ref().is_none_or(|(place, _)| *place != pack) {
-                let text = lz4_flex::block::decompress_size_prepended(&self.packs[pack]);
-                open = Some((
-                    pack,
-                    text.expect("what was compressed here comes out as it went in"),
-                ));
+                open = Some((pack, unpack(&self.packs[pack])));
             }
             let text = open.as_ref().map_or(&[][..], |(_, text)| text.as_slice());
             let mut rows = serde_json::Deserializer::from_slice(&text[mark.begins as usize..]).into_iter();
@@ -295,6 +400,10 @@ impl Shelf {
     pub fn skew(&self) -> Option<jiff::SignedDuration> {
         self.nas_time.map(|nas| nas.duration_since(self.begun))
     }
+}
+
+fn unpack(pack: &[u8]) -> Vec<u8> {
+    lz4_flex::block::decompress_size_prepended(pack).expect("what was compressed here comes out as it went in")
 }
 
 fn digest(bytes: &[u8]) -> u64 {
@@ -413,6 +522,74 @@ mod tests {
             "result_id": 9, "job_action": 1, "status": 1, "devices": [],
         }))
         .unwrap()
+    }
+
+    /// Rows as the NAS sends them, the way a list takes them; how many of them were parsed.
+    fn take(rows: &[Task], before: Option<&Shelf>, queue: Queue) -> (Shelf, usize) {
+        let mut stacking = Stacking::after(before);
+        let mut parsed = 0;
+        TaskSink::begin(&mut stacking);
+        for row in rows {
+            if stacking.take_again(format!("sent as {row:?}").as_bytes()).is_none() {
+                parsed += 1;
+                TaskSink::take(&mut stacking, row.clone());
+            }
+        }
+        (stacking.done((Timestamp::UNIX_EPOCH, None), true, queue), parsed)
+    }
+
+    #[test]
+    fn rows_that_are_as_they_were_are_not_parsed_and_make_no_difference() {
+        let count = 3 * TOGETHER + 7;
+        let long = i64::try_from(count).unwrap();
+        let first: Vec<Task> = (1..=long).map(task).collect();
+        let job = Activity {
+            task_id: Some(TaskId(5)),
+            action: Some(job_action::BACKUP),
+            status: Some(3),
+            stage: None,
+            job_id: Some(1),
+            user_name: None,
+        };
+        let changed = |places: &[usize]| {
+            let mut rows = first.clone();
+            for place in places {
+                rows[*place].next_trigger_time = None;
+                rows[*place].last_result = Some(row());
+            }
+            rows
+        };
+        let last = count - 1;
+        let lists = [
+            (first.clone(), Some(0)),
+            (changed(&[0]), Some(1)),
+            (changed(&[5, TOGETHER - 1]), Some(3)),
+            (changed(&[5, TOGETHER, 2 * TOGETHER + 3, last]), Some(4)),
+            (first[..2 * TOGETHER + 5].to_vec(), Some(3)),
+            (first.clone(), Some(TOGETHER + 2)),
+            (first[1..].to_vec(), None),
+            (first.iter().rev().cloned().collect(), None),
+            (Vec::new(), Some(0)),
+        ];
+        let queues = [Queue::NotAsked, Queue::Read(vec![job]), Queue::Unreadable];
+        let (mut before, _) = take(&first, None, Queue::NotAsked);
+        for (number, (rows, parses)) in lists.iter().enumerate() {
+            for queue in &queues {
+                let (after, parsed) = take(rows, Some(&before), queue.clone());
+                let (afresh, _) = take(rows, None, queue.clone());
+                let all: Vec<i64> = (1..=long).collect();
+                assert_eq!(after.open(&wanted(&all)).tasks, *rows, "list {number}");
+                assert_eq!(after.running, afresh.running, "list {number}");
+                assert_eq!(after.unclear, afresh.unclear, "list {number}");
+                for id in all {
+                    assert_eq!(after.digest(TaskId(id)), afresh.digest(TaskId(id)), "{id} of list {number}");
+                }
+                if let (Queue::NotAsked, Some(parses)) = (queue, parses) {
+                    assert_eq!(parsed, *parses, "list {number}");
+                }
+                before = after;
+            }
+        }
     }
 
     #[test]

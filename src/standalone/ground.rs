@@ -16,7 +16,7 @@ use crate::{
         Context, Fleet, Machine, ServerKey,
         cluster::{Cluster, Keys, ReadError, WriteError},
         orphan,
-        packed::Uid,
+        packed::{Packed, Uid},
         pass,
         store::MemoryStore,
     },
@@ -61,7 +61,7 @@ impl Cluster for Ground {
         self.store.read_task(namespace, name).await
     }
 
-    async fn list_tasks(&self, namespace: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, namespace: &str) -> Result<Vec<Arc<Packed>>, ReadError> {
         self.store.list_tasks(namespace).await
     }
 

@@ -3,7 +3,10 @@
 
 use abb_operator::{
     api::{BackupServer, BackupTask},
-    controller::cluster::{Cluster, Keys, ReadError, WriteError},
+    controller::{
+        cluster::{Cluster, Keys, ReadError, WriteError},
+        packed::Packed,
+    },
     status::Notice,
 };
 use jiff::Timestamp;
@@ -292,7 +295,7 @@ impl Cluster for ApiClient {
         Ok(read)
     }
 
-    async fn list_tasks(&self, _: &str) -> Result<Vec<BackupTask>, ReadError> {
+    async fn list_tasks(&self, _: &str) -> Result<Vec<Arc<Packed>>, ReadError> {
         let fault = self
             .world
             .step(self.process, Step::Read, || "list tasks".to_owned())
@@ -300,7 +303,7 @@ impl Cluster for ApiClient {
         let tasks = {
             let state = self.world.lock();
             let tasks = state.api.now().tasks.values();
-            tasks.map(|task| BackupTask::clone(task)).collect()
+            tasks.map(|task| Arc::new(Packed::alone(task))).collect()
         };
         self.world.after(self.process, fault).await;
         Ok(tasks)

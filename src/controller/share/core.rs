@@ -201,6 +201,7 @@ impl Core {
     /// Takes nothing more, and gives away what it has.
     pub(super) fn leave(&mut self, now: Instant) {
         self.is_leaving = true;
+        self.fences.first.close();
         if let Some(slot) = &mut self.slot
             && slot.takes == Takes::Share
         {

@@ -62,6 +62,12 @@ impl Fences {
         self.first.clone()
     }
 
+    /// Whether Leases stand behind them.
+    #[must_use]
+    pub fn is_leased(&self) -> bool {
+        self.whole.is_leased()
+    }
+
     /// Whether one leads alone, or would.
     pub(super) fn is_alone(&self) -> bool {
         self.is_alone.load(Ordering::Relaxed)

@@ -7,7 +7,7 @@
 use super::rows::TaskRow;
 use super::{Fault, Listed, NOT_JSON, TasksData, check_start, data, listed};
 use crate::nas::lenient::{Object, Row};
-use crate::nas::model::Task;
+use crate::nas::model::{Task, TaskId};
 
 /// Bytes of one row at most. One with ten thousand versions has a few million.
 const MOST_OF_ROW: usize = 8 * 1024 * 1024;
@@ -20,6 +20,11 @@ pub trait TaskSink: Send {
     fn begin(&mut self);
     /// Takes one row. It counts only if the list turns out to be one.
     fn take(&mut self, task: Task);
+    /// Takes a row by its bytes, as they stood in the answer, if it is known from an earlier list what they say; else the
+    /// row is parsed, and comes by [`TaskSink::take`] if it is readable.
+    fn take_again(&mut self, _row: &[u8]) -> Option<TaskId> {
+        None
+    }
 }
 
 impl TaskSink for Vec<Task> {
@@ -90,6 +95,10 @@ impl<'a> TaskStream<'a> {
             unreadable,
         } = self;
         cutter.push(piece, &mut |row| {
+            if sink.take_again(row).is_some() {
+                *rows += 1;
+                return Ok(());
+            }
             let Ok(Object(row)) = serde_json::from_slice::<Object<TaskRow>>(row) else {
                 return Err(NOT_JSON);
             };
