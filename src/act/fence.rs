@@ -273,7 +273,10 @@ mod tests {
         assert!(!one.is_open(), "nobody has taken it");
         let now = Instant::now();
         assert!(one.take(whole.reign()) && one.is_open() && !other.is_open());
-        assert_eq!((whole.since(), one.since(), other.since()), (None, Some(now), None));
+        assert_eq!(
+            (whole.since(), one.since(), other.since()),
+            (None, Some(now), None)
+        );
         let pass = one.of_this_reign();
         one.close();
         assert!(!one.is_open() && pass.is_closing(), "nothing begins any more");

@@ -248,8 +248,11 @@ impl Controllers {
         let all = heard(gains.subscribe()).filter(|gain| future::ready(*gain == Gain::Everything));
         // A list of the tasks that is asked for after a server was taken shows what its last holder wrote, and no second one
         // is needed.
-        let mut first = heard(gains.subscribe()).filter(|gain| future::ready(*gain != Gain::Orphans));
+        let mut first = heard(gains.subscribe())
+            .filter(|gain| future::ready(*gain != Gain::Orphans))
+            .boxed();
         let first = async move { first.next().await };
+        let is_leased = context.fence.is_leased();
         let lone = orphan::follow(
             Arc::clone(&context),
             scope.clone(),
@@ -268,7 +271,7 @@ impl Controllers {
             .for_each(|_| future::ready(()));
         let watching = async {
             let tasks = async {
-                if context.fence.is_leased() {
+                if is_leased {
                     let _ = tokio::time::timeout(FIRST_GAIN, first).await;
                 }
                 tasks.await;

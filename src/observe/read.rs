@@ -328,7 +328,7 @@ mod tests {
             };
             let client = client_at(scenario.clone(), vec![short, again]).await;
             let whole = read_inventory(&client, true).await.unwrap();
-            let shelf = read_shelf(&client, true).await.unwrap();
+            let shelf = read_shelf(&client, true, None).await.unwrap();
             let mut wanted = crate::observe::Wanted::default();
             whole.tasks.iter().for_each(|task| wanted.id(task.id));
             assert_eq!(shelf.open(&wanted).tasks, whole.tasks, "{page}");

@@ -127,7 +127,9 @@ impl Before {
         let mut shelf = shelf.clone();
         // Marks without what the queue said.
         if let Queue::Read(jobs) = std::mem::replace(&mut shelf.queue, Queue::NotAsked) {
-            jobs.iter().for_each(|job| shelf.stir(job));
+            for job in &jobs {
+                shelf.stir(job);
+            }
         }
         let mut marks = shelf.marks.into_vec();
         marks.sort_unstable_by_key(|mark| mark.place);
@@ -144,7 +146,10 @@ impl Before {
         if self.unpacked.as_ref().is_none_or(|(known, _)| *known != pack) {
             self.unpacked = Some((pack, unpack(&self.packs[pack])));
         }
-        let text = self.unpacked.as_ref().map_or(&[][..], |(_, text)| text.as_slice());
+        let text = self
+            .unpacked
+            .as_ref()
+            .map_or(&[][..], |(_, text)| text.as_slice());
         let next = self.marks.get(place + 1);
         let end = next
             .filter(|next| next.place as usize / TOGETHER == pack)
@@ -403,7 +408,8 @@ impl Shelf {
 }
 
 fn unpack(pack: &[u8]) -> Vec<u8> {
-    lz4_flex::block::decompress_size_prepended(pack).expect("what was compressed here comes out as it went in")
+    lz4_flex::block::decompress_size_prepended(pack)
+        .expect("what was compressed here comes out as it went in")
 }
 
 fn digest(bytes: &[u8]) -> u64 {
@@ -530,7 +536,10 @@ mod tests {
         let mut parsed = 0;
         TaskSink::begin(&mut stacking);
         for row in rows {
-            if stacking.take_again(format!("sent as {row:?}").as_bytes()).is_none() {
+            if stacking
+                .take_again(format!("sent as {row:?}").as_bytes())
+                .is_none()
+            {
                 parsed += 1;
                 TaskSink::take(&mut stacking, row.clone());
             }
@@ -582,7 +591,11 @@ mod tests {
                 assert_eq!(after.running, afresh.running, "list {number}");
                 assert_eq!(after.unclear, afresh.unclear, "list {number}");
                 for id in all {
-                    assert_eq!(after.digest(TaskId(id)), afresh.digest(TaskId(id)), "{id} of list {number}");
+                    assert_eq!(
+                        after.digest(TaskId(id)),
+                        afresh.digest(TaskId(id)),
+                        "{id} of list {number}"
+                    );
                 }
                 if let (Queue::NotAsked, Some(parses)) = (queue, parses) {
                     assert_eq!(parsed, *parses, "list {number}");
