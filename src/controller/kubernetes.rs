@@ -12,15 +12,15 @@ use k8s_openapi::{
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ListParams, ObjectMeta, Patch, PostParams},
-    core::DeserializeGuard,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
 use super::{
     cluster::{Cluster, Keys, ReadError, WriteError},
+    guard::Guarded,
     news::Desk,
     packed::Packed,
-    swap::{parameters, swap},
+    swap::{parameters, swap_status},
 };
 use crate::{
     api::{BackupServer, BackupTask, Reason},
@@ -111,15 +111,11 @@ impl Kubernetes {
 
 impl Cluster for Kubernetes {
     async fn write_task_status(&self, task: &BackupTask) -> Result<BackupTask, WriteError> {
-        let api = self.tasks(&namespace(task));
-        let patch = swap(task.resource_version().as_deref(), "/status", &task.status);
-        written(api.patch_status(&task.name_any(), &parameters(), &patch)).await
+        written(swap_status(&self.client, task, &task.status)).await
     }
 
     async fn write_server_status(&self, server: &BackupServer) -> Result<BackupServer, WriteError> {
-        let api = self.servers(&namespace(server));
-        let patch = swap(server.resource_version().as_deref(), "/status", &server.status);
-        written(api.patch_status(&server.name_any(), &parameters(), &patch)).await
+        written(swap_status(&self.client, server, &server.status)).await
     }
 
     async fn write_finalizers(&self, task: &BackupTask) -> Result<BackupTask, WriteError> {
@@ -136,7 +132,7 @@ impl Cluster for Kubernetes {
     }
 
     async fn list_tasks(&self, namespace: &str) -> Result<Vec<Arc<Packed>>, ReadError> {
-        let api: Api<DeserializeGuard<BackupTask>> = Api::namespaced(self.client.clone(), namespace);
+        let api: Api<Guarded<BackupTask>> = Api::namespaced(self.client.clone(), namespace);
         let pages = async {
             let mut tasks = Vec::new();
             // Without a resourceVersion: the API server answers with what is committed, not with what it has cached. All

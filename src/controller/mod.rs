@@ -7,6 +7,7 @@ mod carry;
 pub mod cluster;
 mod connect;
 mod fleet;
+mod guard;
 mod judge;
 pub mod kubernetes;
 mod news;
@@ -30,7 +31,6 @@ use futures::{FutureExt, Stream, StreamExt, channel::mpsc, future, future::BoxFu
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    core::DeserializeGuard,
     runtime::{
         Controller, WatchStreamExt,
         controller::Action,
@@ -54,6 +54,7 @@ use crate::{
     telemetry::Metrics,
 };
 use cluster::Cluster;
+use guard::Guarded;
 
 pub use connect::{client_of, endpoint_of, refused_until};
 pub use fleet::{Fleet, Memory, ServerKey};
@@ -118,8 +119,6 @@ impl<C> Context<C> {
         self.fence.of_orphans()
     }
 }
-
-type Guarded<K> = DeserializeGuard<K>;
 
 /// The watched objects of one scope (a namespace, or all).
 #[derive(Clone)]
