@@ -119,16 +119,10 @@ pub fn start<P: Parser, F: Future<Output = ExitCode>>(run: impl FnOnce(P) -> F) 
     }
 }
 
-/// More threads than these would wait beside each other: passes wait for sockets far longer than they compute. Each holds a
-/// stack and, with most allocators, memory of its own, and nodes of a hundred cores exist.
-const MOST_WORKERS: usize = 4;
-
+/// One thread: passes wait for sockets far longer than they compute, and an API server takes fewer writes than one core can ask
+/// for. Work that is handed from thread to thread costs a tenth more of it and wakes cores that others need.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.min(MOST_WORKERS))
-        .enable_all()
-        .build()
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// Commands that a build without the feature `terminal` lacks; the image's binary is one.

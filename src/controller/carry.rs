@@ -39,13 +39,18 @@ pub(super) async fn carry_out<C: Cluster>(
         client: connection.client.clone(),
         login: connection.login,
     });
-    let mut jobs = Vec::new();
+    // Calls first: whoever waits for one should not wait for news of the others.
+    let (mut calls, mut others) = (Vec::new(), Vec::new());
     for (index, (task, decided)) in awake.objects.iter().zip(decided).enumerate() {
         let (decision, status) = decided;
         if task.status.as_ref() == Some(status) && decision.finalizer == task.has_finalizer() {
             continue;
         }
         let uid = awake.packed(index).uid.clone();
+        let jobs = match decision.act {
+            Act::Call(_) => &mut calls,
+            Act::Nothing => &mut others,
+        };
         jobs.push(carry_out_one(
             ctx,
             fence,
@@ -55,7 +60,8 @@ pub(super) async fn carry_out<C: Cluster>(
             decided,
         ));
     }
-    let done: Vec<Done> = stream::iter(jobs).buffer_unordered(AT_ONCE).collect().await;
+    calls.append(&mut others);
+    let done: Vec<Done> = stream::iter(calls).buffer_unordered(AT_ONCE).collect().await;
     let mut next = Duration::MAX;
     for Done {
         uid,

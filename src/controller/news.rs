@@ -18,8 +18,8 @@ use tokio::{
 
 /// Events that wait at most, some hundred bytes each.
 const MOST: usize = 4096;
-/// So many are told at once before the pace counts, as client-go's burst.
-const BURST: f64 = 100.0;
+/// So many are told at once before the pace counts.
+const BURST: f64 = 20.0;
 /// Events a second from then on: a tenth of what one API server writes.
 const PACE: f64 = 20.0;
 /// What still waits when the process ends is told within this.
@@ -116,7 +116,7 @@ mod tests {
         for news in 0..300 {
             sender.send(news).await.unwrap();
         }
-        while told.lock().unwrap().len() < 140 {
+        while told.lock().unwrap().len() < 60 {
             tokio::time::advance(Duration::from_millis(10)).await;
             tokio::task::yield_now().await;
         }
@@ -124,10 +124,10 @@ mod tests {
         telling.await.unwrap();
         let told = told.lock().unwrap();
         assert!(told.iter().map(|(news, _)| *news).eq(0..300), "in order");
-        assert!(told[99].1 < Duration::from_millis(10));
-        assert!(told[139].1 >= Duration::from_millis(1900), "{:?}", told[139].1);
+        assert!(told[19].1 < Duration::from_millis(10));
+        assert!(told[59].1 >= Duration::from_millis(1900), "{:?}", told[59].1);
         assert!(
-            told[299].1 < told[139].1 + Duration::from_millis(200),
+            told[299].1 < told[59].1 + Duration::from_millis(200),
             "the end waits for no pace"
         );
     }

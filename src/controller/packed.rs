@@ -1,8 +1,8 @@
 //! BackupTasks as a process keeps them: what every pass asks of each of them in the open, the rest put away small. A watch
 //! of ten thousand objects is the largest thing in this process, and nearly all of them rest at any time.
 //!
-//! Put away is the object as JSON, compressed against the words that all of them have in common. What nobody here reads
-//! is left out: managed fields, labels, and annotations of others, of which `kubectl apply` writes the largest.
+//! Put away is the object as JSON, compressed against the words that all of them have in common; one with an open call or run,
+//! which every pass looks at, stays as it is. What nobody here reads is left out: managed fields, labels, and annotations of others, of which `kubectl apply` writes the largest.
 
 use std::{
     cmp::Ordering,
@@ -83,9 +83,15 @@ pub struct Packed {
     pub is_open: bool,
     /// When something of it is due by its status, seconds since 1970: 0 where it was edited since.
     pub hint: i64,
-    /// Length of what is put away, in bytes.
-    length: u32,
-    body: Box<[u8]>,
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    /// As it is.
+    Whole(Box<BackupTask>),
+    /// Compressed JSON of that length, in bytes.
+    Away { length: u32, text: Box<[u8]> },
 }
 
 impl Packed {
@@ -106,18 +112,25 @@ impl Packed {
             spec: task.spec.clone(),
             status: task.status.clone(),
         };
-        let text = serde_json::to_vec(&slim).expect("a task is JSON with texts as keys");
-        let body = lz4_flex::block::compress_with_dict(&text, WORDS);
+        let is_open = is_open(task, task.status.as_ref());
+        let body = if is_open {
+            Body::Whole(Box::new(slim))
+        } else {
+            let text = serde_json::to_vec(&slim).expect("a task is JSON with texts as keys");
+            Body::Away {
+                length: u32::try_from(text.len()).expect("an object is some megabytes at most"),
+                text: lz4_flex::block::compress_with_dict(&text, WORDS).into(),
+            }
+        };
         Self {
             namespace: shared(task.metadata.namespace.as_deref().unwrap_or_default()),
             name: task.name_any().into(),
             server: shared(&task.spec.server_ref.name),
             uid: Uid::of(task.metadata.uid.as_deref().unwrap_or(&task.name_any())),
             version: version(task),
-            is_open: is_open(task, task.status.as_ref()),
+            is_open,
             hint: hint(task),
-            length: u32::try_from(text.len()).expect("an object is some megabytes at most"),
-            body: body.into(),
+            body,
         }
     }
 
@@ -127,15 +140,23 @@ impl Packed {
     /// Never: what is unpacked was packed here.
     #[must_use]
     pub fn open(&self) -> BackupTask {
-        let text = lz4_flex::block::decompress_with_dict(&self.body, self.length as usize, WORDS);
+        let (length, text) = match &self.body {
+            Body::Whole(task) => return BackupTask::clone(task),
+            Body::Away { length, text } => (*length as usize, text),
+        };
+        let text = lz4_flex::block::decompress_with_dict(text, length, WORDS);
         let text = text.expect("what was compressed here comes out as it went in");
         serde_json::from_slice(&text).expect("what was a task is one")
     }
 
-    /// Bytes that it occupies, without the overhead of the allocator.
+    /// Bytes that it occupies at rest, without the overhead of the allocator.
     #[must_use]
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.name.len() + self.body.len()
+        let body = match &self.body {
+            Body::Whole(_) => size_of::<BackupTask>(),
+            Body::Away { text, .. } => text.len(),
+        };
+        size_of::<Self>() + self.name.len() + body
     }
 }
 
