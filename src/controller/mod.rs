@@ -258,6 +258,14 @@ impl Controllers {
             stream::select(changes(orphans).map(|_| ()), led.map(|_| ())),
             stop.clone(),
         );
+        // A controller that is stopped before its store is filled waits for that; no pass can be under way then.
+        let (unfilled, begun) = (scope.clone(), stop.clone());
+        let given_up = async move {
+            stopped(begun).await;
+            if unfilled.is_ready() {
+                future::pending::<()>().await;
+            }
+        };
         let passes = servers
             .reconcile_on(gained)
             .reconcile_all_on(all.map(|_| ()))
@@ -268,6 +276,12 @@ impl Controllers {
                 Arc::new((context, scope)),
             )
             .for_each(|_| future::ready(()));
+        let passes = async {
+            tokio::select! {
+                () = passes => {}
+                () = given_up => {}
+            }
+        };
         let watching = async {
             let tasks = async {
                 if is_leased {

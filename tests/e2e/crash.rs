@@ -136,6 +136,52 @@ async fn killed_at(moment: Moment, action: &str, spec_before: &str, spec: &str, 
     assert_eq!(effects, 1, "{moment:?}: {:#?}", nas.ledger());
 }
 
+/// The write of an intent is committed and its answer lost: the operator reads the object back, finds its own intent, and
+/// sends it once.
+pub async fn an_answer_is_lost() {
+    let nas = plain_nas().await;
+    let namespace = cluster().await.namespace("unsure").await;
+    let is_lost = AtomicBool::new(false);
+    let intent: Box<Rule> = Box::new(move |verb, _, body| {
+        let is_intent = verb == "PATCH" && body.contains("\"action\":\"Backup\"");
+        if is_intent && !is_lost.swap(true, Ordering::Relaxed) {
+            Verdict::Withhold
+        } else {
+            Verdict::Pass
+        }
+    });
+    let mut to_cluster = Proxy::start(namespace.cluster().url(), intent).await;
+    namespace.apply(&secret(nas.password())).await.ok();
+    namespace.apply(&server_at(nas.url(), "", "")).await.ok();
+    redirect(&namespace, &to_cluster.url);
+    let operator = namespace.operator(&[]);
+    namespace
+        .apply(&task("laptop", TASK, "triggers: {request: a}"))
+        .await
+        .ok();
+    to_cluster.reached().await;
+    eventually("the run is over", async || {
+        let status = namespace.get("bt", "laptop").await["status"].take();
+        if status["receipts"]["request"]["outcome"] == "Succeeded" {
+            Ok(())
+        } else {
+            Err(format!("{status:#}\n{}", operator.log()))
+        }
+    })
+    .await;
+    let effects = nas
+        .ledger()
+        .iter()
+        .filter(|effect| effect.kind == "backup")
+        .count();
+    assert_eq!(effects, 1, "{:#?}", nas.ledger());
+}
+
+#[tokio::test]
+async fn an_intent_whose_answer_is_lost_is_read_back_and_sent_once() {
+    an_answer_is_lost().await;
+}
+
 #[tokio::test]
 async fn killed_after_the_intent_was_written() {
     killed_at(

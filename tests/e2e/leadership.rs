@@ -48,6 +48,16 @@ async fn a_clean_end_logs_out_releases_and_hands_over() {
 }
 
 #[tokio::test]
+async fn a_stop_right_after_the_start_is_a_clean_end() {
+    let namespace = cluster().await.namespace("early").await;
+    for _ in 0..6 {
+        let mut operator = namespace.operator(&[]);
+        eventually("it listens", async || operator.address().map(drop)).await;
+        assert_eq!(operator.terminate().await, Some(0), "{}", operator.log());
+    }
+}
+
+#[tokio::test]
 async fn a_paused_leader_comes_back_as_a_standby_and_sends_nothing() {
     let mut lab = Lab::new("paused").await;
     lab.server_reason("Connected").await;

@@ -73,6 +73,8 @@ async fn everything_once() {
 #[tokio::test]
 async fn uses_every_right_of_the_chart_and_no_other() {
     everything_once().await;
+    // A single object is read only after a write whose answer was lost, or that lost against another.
+    crate::crash::an_answer_is_lost().await;
     eventually_within(
         "the other tests are over",
         OTHERS,

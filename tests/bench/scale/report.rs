@@ -213,15 +213,23 @@ impl Report {
         }
     }
 
-    /// Puts the figures into the page of the documentation that was named, if one was.
+    /// Puts the figures of each section into the page of the documentation that was named, if one was.
     pub fn document(&self) {
         let Some(page) = &self.settings.docs else {
             return;
         };
+        let mut sections: Vec<&str> = self.figures.iter().map(|figure| &*figure.section).collect();
+        sections.dedup();
+        for section in sections {
+            markdown::replace(page, section, &self.section(section));
+        }
+    }
+
+    fn section(&self, section: &str) -> String {
         let mut text = String::from(
             "\n| Figure | Operator | Beside it | Ratio | Limit | Kept |\n|---|---|---|---|---|---|\n",
         );
-        for figure in &self.figures {
+        for figure in self.figures.iter().filter(|figure| figure.section == section) {
             let (mut beside, mut ratio) = (String::new(), String::new());
             if !figure.floor.is_empty() {
                 beside = format!("{}: {}", figure.beside, spread(&figure.floor));
@@ -237,7 +245,7 @@ impl Report {
                 figure.limit_text(),
             );
         }
-        markdown::replace(page, &(text + "\n"));
+        text + "\n"
     }
 
     pub fn table(&self) -> String {
