@@ -1,12 +1,13 @@
 //! Who is looked at in a pass. Nearly all tasks of a server rest: judged once more they would say what they said, until
 //! their object, their row on the NAS, the server or a time they wait for has changed. Of these a pass keeps a nap, some
-//! eighty bytes, and neither unpacks nor judges them.
+//! forty bytes, and neither unpacks nor judges them.
 //!
 //! Invariant: a nap holds only what a judgement of the same object, the same row and the same facts came to, so waking
 //! somebody for nothing costs time and changes nothing. In builds with debug assertions every pass proves it.
 
 use std::{
     collections::{BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
 
@@ -31,20 +32,27 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 /// A task at rest.
 #[derive(Clone, Copy, Debug)]
 pub struct Nap {
-    /// Version of the object.
-    version: u64,
-    /// What was known beside object and row.
-    facts: u64,
-    /// What the NAS said of the task.
-    digest: u64,
+    /// What it rests on, see [`seal`].
+    seal: u64,
     /// The task.
     pub bound: TaskId,
     /// When it is to be looked at again, seconds since 1970.
     until: i64,
-    /// As [`Knowledge::quiet_since`], microseconds since 1970.
-    quiet_since: Option<i64>,
+    /// As [`Knowledge::quiet_since`], microseconds since 1970; [`NEVER`] for none.
+    quiet_since: i64,
     /// As [`Knowledge::history_read_behind`], 0 for none.
     behind: i64,
+}
+
+/// No time.
+const NEVER: i64 = i64::MIN;
+
+/// Version of the object, what was known beside object and row, and what the NAS said of the task, as one number: there are
+/// as many naps as tasks.
+fn seal(version: u64, facts: u64, digest: u64) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (version, facts, digest).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Nap {
@@ -73,12 +81,10 @@ impl Nap {
         let latest = now + LONGEST;
         let until = wake.map_or(latest, |wake| wake.min(latest)).as_second();
         (until > now.as_second()).then(|| Self {
-            version: object_version,
-            facts,
-            digest,
+            seal: seal(object_version, facts, digest),
             bound,
             until,
-            quiet_since: quiet_since.map(Timestamp::as_microsecond),
+            quiet_since: quiet_since.map_or(NEVER, Timestamp::as_microsecond),
             behind: history_read_behind.map_or(0, |row| row.0),
         })
     }
@@ -93,9 +99,7 @@ impl Nap {
     #[must_use]
     pub fn knowledge(&self) -> Knowledge {
         Knowledge {
-            quiet_since: self
-                .quiet_since
-                .and_then(|since| Timestamp::from_microsecond(since).ok()),
+            quiet_since: Timestamp::from_microsecond(self.quiet_since).ok(),
             history_read_behind: (self.behind != 0).then_some(ResultId(self.behind)),
             ..Knowledge::default()
         }
@@ -104,10 +108,9 @@ impl Nap {
     /// Whether nothing that it rests on has changed.
     #[must_use]
     pub fn holds(&self, task: &Packed, facts: u64, read: Option<&Shelf>, now: Timestamp) -> bool {
-        self.version == task.version
-            && self.facts == facts
-            && now.as_second() < self.until
-            && read.is_some_and(|read| read.digest(self.bound) == Some(self.digest))
+        let digest = read.and_then(|read| read.digest(self.bound));
+        now.as_second() < self.until
+            && digest.is_some_and(|digest| self.seal == seal(task.version, facts, digest))
     }
 }
 
@@ -214,7 +217,7 @@ impl<'a> Awake<'a> {
                 let uid = &self.tasks[place].uid;
                 memory.knowledge.remove(uid);
                 if let Some(nap) = memory.naps.get_mut(uid) {
-                    nap.quiet_since = None;
+                    nap.quiet_since = NEVER;
                 }
             }
         }
