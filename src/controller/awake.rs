@@ -25,7 +25,7 @@ use crate::{
 
 /// Tasks without an open call or run that one pass looks at, at most: what a pass holds of them is some kilobytes each,
 /// and all wake at once when a process begins or a server changes. The rest follow in the next pass.
-const MOST: usize = 64;
+const MOST: usize = 128;
 /// A nap that nothing ends is over after this: what a judgement could miss is not missed for good.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
