@@ -2,7 +2,8 @@
 //! of ten thousand objects is the largest thing in this process, and nearly all of them rest at any time.
 //!
 //! Put away is the object as JSON, compressed against the words that all of them have in common; one with an open call or run,
-//! which every pass looks at, stays as it is. What nobody here reads is left out: managed fields, labels, and annotations of others, of which `kubectl apply` writes the largest.
+//! which every pass looks at, stays as it is. What nobody here reads is left out: managed fields, labels, and annotations of
+//! others, of which `kubectl apply` writes the largest.
 
 use std::{
     cmp::Ordering,

@@ -18,7 +18,7 @@ use super::{
     Context, Fleet, Machine, Memory,
     cluster::{Cluster, Keys, ReadError, WriteError},
     packed::Packed,
-    pass,
+    pass, pass_over,
     store::MemoryStore,
 };
 use crate::{
@@ -367,6 +367,25 @@ async fn what_a_predecessor_just_recorded_counts_before_the_watch_shows_it() {
         0,
         "the watch has caught up"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_watch_asked_for_in_a_reign_spares_it_a_list_of_its_own() {
+    let whole = Fence::leased(LEASE);
+    whole.hold_until(Some(Instant::now() + LEASE));
+    let part = whole.part();
+    let lab = Lab::new(&json!({}), part.clone());
+    lab.apply(1, &json!({}));
+    let before = Instant::now();
+    advance(Duration::from_secs(1)).await;
+    assert!(part.take(whole.reign()));
+    lab.api.trouble().no_list = true;
+    for (listed_since, is_enough) in [(None, false), (Some(before), false), (Some(Instant::now()), true)] {
+        let tasks = lab.watched();
+        let tasks = tasks.iter().map(|task| Arc::new(Packed::alone(task)));
+        pass_over(&lab.ctx, &lab.server(), tasks.collect(), listed_since).await;
+        assert_eq!(lab.count("list") > 0, is_enough, "{listed_since:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

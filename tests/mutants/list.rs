@@ -54,6 +54,12 @@ pub const MUTANTS: &[Mutant] = &[
         "    if memory.reign.is_some() {",
     ),
     mutant(
+        "a watch that was asked for before a reign began shows what the last one wrote",
+        "src/controller/reign.rs",
+        "|since| listed_since >= Some(since)",
+        "|_| listed_since.is_some()",
+    ),
+    mutant(
         "a new reign counts only the runs that its watch shows",
         "src/controller/reign.rs",
         "        memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));",
