@@ -5,28 +5,64 @@ use http::{HeaderValue, header::CONTENT_TYPE};
 use kube::{
     Client, Resource, ResourceExt,
     api::{Patch, PatchParams, Request},
-    core::NamespaceResourceScope,
+    core::{NamespaceResourceScope, request},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::kubernetes::MANAGER;
 
-/// Puts values in the place of the fields they belong to (RFC 6901, such as `/spec`), whatever stands there.
+/// A request that puts values in the place of the fields they belong to (RFC 6901, such as `/spec`), whatever stands there;
+/// of the object itself, or of a part of it such as `status`.
 ///
 /// The patch writes the old `resourceVersion` into the object as well, which is what a PUT would carry: a `test`
 /// operation in its place would be answered by 422, as a spoilt value is. A version that is absent is refused by the API
 /// server, which takes no unconditional update of these kinds.
-pub(super) fn swap_all(version: Option<&str>, fields: &[(&str, Value)]) -> Patch<()> {
-    let version = version.unwrap_or_default();
-    let mut operations =
-        vec![json!({ "op": "replace", "path": "/metadata/resourceVersion", "value": version })];
-    let put = |(pointer, value): &(&str, Value)| json!({ "op": "add", "path": pointer, "value": value });
-    operations.extend(fields.iter().map(put));
-    Patch::Json(serde_json::from_value(operations.into()).expect("operations of RFC 6902"))
+pub(super) fn swap(
+    place: &Request,
+    (name, part): (&str, Option<&str>),
+    version: Option<&str>,
+    fields: &[(&str, &RawValue)],
+) -> Result<http::Request<Vec<u8>>, request::Error> {
+    let version = raw(&version.unwrap_or_default());
+    let mut operations = vec![Operation {
+        op: "replace",
+        path: "/metadata/resourceVersion",
+        value: &version,
+    }];
+    operations.extend(fields.iter().map(|(path, value)| Operation {
+        op: "add",
+        path,
+        value,
+    }));
+    // Written down as they are: by way of [`Patch::Json`] a status becomes a tree of values three times.
+    let patch = Patch::Merge(operations);
+    let mut request = match part {
+        Some(part) => place.patch_subresource(part, name, &parameters(), &patch),
+        None => place.patch(name, &parameters(), &patch),
+    }?;
+    // What is in it is no merge patch.
+    let operations = HeaderValue::from_static("application/json-patch+json");
+    request.headers_mut().insert(CONTENT_TYPE, operations);
+    Ok(request)
 }
 
-/// Does the same with the status of an object; gives the object as it is written. Network.
+#[derive(Serialize)]
+struct Operation<'a> {
+    op: &'a str,
+    path: &'a str,
+    value: &'a RawValue,
+}
+
+/// A value as JSON.
+///
+/// # Panics
+/// Never with what is an object of Kubernetes: its keys are texts.
+pub(super) fn raw(value: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(value).expect("a value of Kubernetes is JSON with texts as keys")
+}
+
+/// Puts a status in the place of an object's; gives the object as it is written. Network.
 pub(super) async fn swap_status<K>(
     client: &Client,
     object: &K,
@@ -35,43 +71,18 @@ pub(super) async fn swap_status<K>(
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned,
 {
-    let request = request(object, status).map_err(kube::Error::BuildRequest)?;
-    client.request(request).await
-}
-
-#[derive(Serialize)]
-struct Operation<'a, V> {
-    op: &'a str,
-    path: &'a str,
-    value: V,
-}
-
-/// The operations are written down as they are: by way of [`Patch::Json`] a status becomes a tree of values three times.
-fn request<K>(
-    object: &K,
-    status: &impl Serialize,
-) -> Result<http::Request<Vec<u8>>, kube::core::request::Error>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    let version = Operation {
-        op: "replace",
-        path: "/metadata/resourceVersion",
-        value: object.resource_version().unwrap_or_default(),
-    };
-    let status = Operation {
-        op: "add",
-        path: "/status",
-        value: status,
-    };
     let place = Request::new(K::url_path(&(), object.namespace().as_deref()));
-    let patch = Patch::Merge((version, status));
-    let mut request = place.patch_subresource("status", &object.name_any(), &parameters(), &patch)?;
-    // What is in it is no merge patch.
-    let operations = HeaderValue::from_static("application/json-patch+json");
-    request.headers_mut().insert(CONTENT_TYPE, operations);
+    let version = object.resource_version();
+    let fields = [("/status", &*raw(status))];
+    let request = swap(
+        &place,
+        (&object.name_any(), Some("status")),
+        version.as_deref(),
+        &fields,
+    );
+    let mut request = request.map_err(kube::Error::BuildRequest)?;
     request.extensions_mut().insert("patch_status");
-    Ok(request)
+    client.request(request).await
 }
 
 /// Under the operator's own name as field manager.
@@ -86,32 +97,36 @@ pub(super) fn parameters() -> PatchParams {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::api::BackupTask;
 
     #[test]
     fn the_whole_field_is_replaced_under_the_version_that_was_read() {
-        let spec = json!({ "serverRef": { "name": "nas" }, "task": { "id": 1 } });
-        let mut task = BackupTask::new("office", serde_json::from_value(spec).unwrap());
-        task.metadata.namespace = Some("here".to_owned());
-        task.metadata.resource_version = Some("7".to_owned());
-        let request = request(&task, &json!({ "state": "Idle" })).unwrap();
-        assert_eq!(request.method(), http::Method::PATCH);
-        assert_eq!(
-            request.uri(),
-            "/apis/activebackup.dev/v1alpha1/namespaces/here/backuptasks/office/status?&fieldManager=abb-operator"
-        );
-        assert_eq!(request.headers()[CONTENT_TYPE], "application/json-patch+json");
-        let expected = json!([
-            { "op": "replace", "path": "/metadata/resourceVersion", "value": "7" },
-            { "op": "add", "path": "/status", "value": { "state": "Idle" } },
-        ]);
-        let sent: Value = serde_json::from_slice(request.body()).unwrap();
-        assert_eq!(sent, expected);
-        let patch = swap_all(Some("7"), &[("/status", json!({ "state": "Idle" }))]);
-        let Patch::Json(operations) = patch else {
-            panic!("a JSON Patch")
-        };
-        assert_eq!(serde_json::to_value(operations).unwrap(), expected);
+        let place = Request::new(BackupTask::url_path(&(), Some("here")));
+        let state = raw(&json!({ "state": "Idle" }));
+        let request = |part| swap(&place, ("office", part), Some("7"), &[("/status", &state)]).unwrap();
+        for (request, path) in [
+            (request(None), "office"),
+            (request(Some("status")), "office/status"),
+        ] {
+            assert_eq!(request.method(), http::Method::PATCH);
+            assert_eq!(
+                *request.uri(),
+                *format!(
+                    "/apis/activebackup.dev/v1alpha1/namespaces/here/backuptasks/{path}?&fieldManager=abb-operator"
+                )
+            );
+            assert_eq!(request.headers()[CONTENT_TYPE], "application/json-patch+json");
+            let sent: Value = serde_json::from_slice(request.body()).unwrap();
+            assert_eq!(
+                sent,
+                json!([
+                    { "op": "replace", "path": "/metadata/resourceVersion", "value": "7" },
+                    { "op": "add", "path": "/status", "value": { "state": "Idle" } },
+                ])
+            );
+        }
     }
 }

@@ -111,10 +111,10 @@ impl TaskSink for Pages<'_> {
         }
     }
 
-    fn take(&mut self, task: Task) {
+    fn take(&mut self, task: Task, row: Option<&[u8]>) {
         if self.seen.insert(task.id) || self.is_first {
             self.rows += 1;
-            self.sink.take(task);
+            self.sink.take(task, row);
         }
     }
 

@@ -108,8 +108,6 @@ pub struct Stacking {
     packs: Vec<Arc<[u8]>>,
     /// Rows of the pack that is being filled, if any of them is new.
     open: Vec<u8>,
-    /// Digest of the bytes that come next as a row, if they are known.
-    coming: u64,
     before: Before,
 }
 
@@ -168,12 +166,11 @@ impl Stacking {
         }
     }
 
-    /// Puts a row behind the others.
+    /// Puts a row behind the others, with the bytes that the NAS sent for it where they are known.
     ///
     /// # Panics
     /// Never: a row is JSON.
-    pub fn push(&mut self, task: &Task) {
-        let sent = std::mem::take(&mut self.coming);
+    pub fn push(&mut self, task: &Task, sent: Option<&[u8]>) {
         self.write_out();
         let begins = self.open.len();
         serde_json::to_writer(&mut self.open, task).expect("a row is JSON with texts as keys");
@@ -185,7 +182,7 @@ impl Stacking {
         self.put(Mark {
             id: task.id,
             digest: digest(&self.open[begins..]),
-            sent,
+            sent: sent.map_or(0, digest),
             name: short(&task.name),
             key: task.unique_key.as_ref().map_or(0, |unique| key(unique.as_str())),
             place: u32::try_from(self.marks.len()).unwrap_or(u32::MAX),
@@ -289,15 +286,13 @@ impl TaskSink for Stacking {
         };
     }
 
-    fn take(&mut self, task: Task) {
-        self.push(&task);
+    fn take(&mut self, task: Task, row: Option<&[u8]>) {
+        self.push(&task, row);
     }
 
     fn take_again(&mut self, row: &[u8]) -> Option<TaskId> {
-        self.coming = digest(row);
         let known = self.before.marks.get(self.marks.len()).copied();
-        let mark = known.filter(|mark| mark.sent == self.coming && mark.sent != 0)?;
-        self.coming = 0;
+        let mark = known.filter(|mark| mark.sent != 0 && mark.sent == digest(row))?;
         self.push_known(mark);
         Some(mark.id)
     }
@@ -310,7 +305,7 @@ impl Shelf {
     pub fn of(inventory: Inventory) -> Self {
         let mut rows = Stacking::default();
         for task in &inventory.tasks {
-            rows.push(task);
+            rows.push(task, None);
         }
         let times = (inventory.begun, inventory.nas_time);
         rows.done(times, inventory.complete, inventory.queue)
@@ -497,15 +492,10 @@ mod tests {
         let before = Shelf::of(inventory(vec![task(1), task(2), task(3)], Queue::NotAsked));
         let mut changed = task(2);
         changed.next_trigger_time = None;
-        let job = Activity {
-            task_id: Some(TaskId(3)),
-            action: Some(job_action::BACKUP),
-            status: Some(3),
-            stage: None,
-            job_id: Some(1),
-            user_name: None,
-        };
-        let after = Shelf::of(inventory(vec![task(3), changed, task(1)], Queue::Read(vec![job])));
+        let after = Shelf::of(inventory(
+            vec![task(3), changed, task(1)],
+            Queue::Read(vec![job(3)]),
+        ));
         assert_eq!(before.digest(TaskId(1)), after.digest(TaskId(1)));
         for id in [2, 3] {
             assert_ne!(before.digest(TaskId(id)), after.digest(TaskId(id)), "{id}");
@@ -523,6 +513,18 @@ mod tests {
         assert_eq!(shelf.running, 1);
     }
 
+    /// A backup of a task that runs.
+    fn job(id: i64) -> Activity {
+        Activity {
+            task_id: Some(TaskId(id)),
+            action: Some(job_action::BACKUP),
+            status: Some(3),
+            stage: None,
+            job_id: Some(1),
+            user_name: None,
+        }
+    }
+
     fn row() -> ResultRow {
         serde_json::from_value(serde_json::json!({
             "result_id": 9, "job_action": 1, "status": 1, "devices": [],
@@ -536,12 +538,10 @@ mod tests {
         let mut parsed = 0;
         TaskSink::begin(&mut stacking);
         for row in rows {
-            if stacking
-                .take_again(format!("sent as {row:?}").as_bytes())
-                .is_none()
-            {
+            let sent = format!("sent as {row:?}");
+            if stacking.take_again(sent.as_bytes()).is_none() {
                 parsed += 1;
-                TaskSink::take(&mut stacking, row.clone());
+                TaskSink::take(&mut stacking, row.clone(), Some(sent.as_bytes()));
             }
         }
         (stacking.done((Timestamp::UNIX_EPOCH, None), true, queue), parsed)
@@ -552,14 +552,6 @@ mod tests {
         let count = 3 * TOGETHER + 7;
         let long = i64::try_from(count).unwrap();
         let first: Vec<Task> = (1..=long).map(task).collect();
-        let job = Activity {
-            task_id: Some(TaskId(5)),
-            action: Some(job_action::BACKUP),
-            status: Some(3),
-            stage: None,
-            job_id: Some(1),
-            user_name: None,
-        };
         let changed = |places: &[usize]| {
             let mut rows = first.clone();
             for place in places {
@@ -580,7 +572,7 @@ mod tests {
             (first.iter().rev().cloned().collect(), None),
             (Vec::new(), Some(0)),
         ];
-        let queues = [Queue::NotAsked, Queue::Read(vec![job]), Queue::Unreadable];
+        let queues = [Queue::NotAsked, Queue::Read(vec![job(5)]), Queue::Unreadable];
         let (mut before, _) = take(&first, None, Queue::NotAsked);
         for (number, (rows, parses)) in lists.iter().enumerate() {
             for queue in &queues {

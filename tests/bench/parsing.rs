@@ -97,7 +97,7 @@ impl TaskSink for Counted {
         self.0 = 0;
     }
 
-    fn take(&mut self, task: Task) {
+    fn take(&mut self, task: Task, _row: Option<&[u8]>) {
         black_box(task);
         self.0 += 1;
     }

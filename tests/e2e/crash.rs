@@ -38,6 +38,10 @@ async fn plain_nas() -> Simulator {
     start(options).await.unwrap()
 }
 
+fn effects(nas: &Simulator, kind: &str) -> usize {
+    nas.ledger().iter().filter(|effect| effect.kind == kind).count()
+}
+
 fn is_call(method: &str) -> impl Fn(&str, &str, &str) -> bool + Send + Sync + use<> {
     let wanted = format!("method={method}");
     move |verb: &str, _: &str, body: &str| verb == "POST" && body.split('&').any(|field| field == wanted)
@@ -132,7 +136,7 @@ async fn killed_at(moment: Moment, action: &str, spec_before: &str, spec: &str, 
         }
     })
     .await;
-    let effects = nas.ledger().iter().filter(|effect| effect.kind == action).count();
+    let effects = effects(&nas, action);
     assert_eq!(effects, 1, "{moment:?}: {:#?}", nas.ledger());
 }
 
@@ -169,12 +173,7 @@ pub async fn an_answer_is_lost() {
         }
     })
     .await;
-    let effects = nas
-        .ledger()
-        .iter()
-        .filter(|effect| effect.kind == "backup")
-        .count();
-    assert_eq!(effects, 1, "{:#?}", nas.ledger());
+    assert_eq!(effects(&nas, "backup"), 1, "{:#?}", nas.ledger());
 }
 
 #[tokio::test]

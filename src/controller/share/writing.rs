@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api, Client,
-    api::{DeleteParams, Patch, PostParams, Preconditions},
+    api::{DeleteParams, PostParams, Preconditions},
     client::Body,
     core::{Request as Requests, Status},
 };
@@ -30,13 +30,12 @@ pub(super) async fn write(
     let requests = Requests::new(api.resource_url());
     let request = if let Some(version) = version {
         let name = lease.metadata.name.as_deref().unwrap_or_default();
-        let labels = || ("/metadata/labels", json(&lease.metadata.labels));
-        let mut fields = vec![("/spec", json(&lease.spec))];
-        fields.extend(with_labels.then(labels));
-        let patch: Patch<()> = swap::swap_all(Some(version), &fields);
-        requests.patch(name, &swap::parameters(), &patch)
+        let (spec, labels) = (swap::raw(&lease.spec), swap::raw(&lease.metadata.labels));
+        let mut fields = vec![("/spec", &*spec)];
+        fields.extend(with_labels.then_some(("/metadata/labels", &*labels)));
+        swap::swap(&requests, (name, None), Some(version), &fields)
     } else {
-        requests.create(&PostParams::default(), json(lease).to_string().into_bytes())
+        requests.create(&PostParams::default(), swap::raw(lease).get().into())
     };
     let Ok(request) = request else {
         return Written::Unknown;
@@ -78,10 +77,6 @@ async fn send(client: Client, request: Request<Vec<u8>>, ours: Duration) -> Writ
             Written::Unknown
         }
     }
-}
-
-fn json(value: &impl serde::Serialize) -> serde_json::Value {
-    serde_json::to_value(value).expect("strings and numbers")
 }
 
 /// What an answer means. What the API server did not say in clear words has to be read.

@@ -18,10 +18,11 @@ const MOST_BESIDE: usize = 1024 * 1024;
 pub trait TaskSink: Send {
     /// Forgets what came before: the list begins, or begins anew in another session.
     fn begin(&mut self);
-    /// Takes one row. It counts only if the list turns out to be one.
-    fn take(&mut self, task: Task);
-    /// Takes a row by its bytes, as they stood in the answer, if it is known from an earlier list what they say; else the
-    /// row is parsed, and comes by [`TaskSink::take`] if it is readable.
+    /// Takes one row, with its bytes as they stood in the answer where it was cut out of it. It counts only if the list turns
+    /// out to be one.
+    fn take(&mut self, task: Task, row: Option<&[u8]>);
+    /// Takes a row by its bytes if it is known from an earlier list what they say; else the row is parsed, and comes by
+    /// [`TaskSink::take`] if it is readable.
     fn take_again(&mut self, _row: &[u8]) -> Option<TaskId> {
         None
     }
@@ -32,7 +33,7 @@ impl TaskSink for Vec<Task> {
         self.clear();
     }
 
-    fn take(&mut self, task: Task) {
+    fn take(&mut self, task: Task, _row: Option<&[u8]>) {
         self.push(task);
     }
 }
@@ -99,13 +100,13 @@ impl<'a> TaskStream<'a> {
                 *rows += 1;
                 return Ok(());
             }
-            let Ok(Object(row)) = serde_json::from_slice::<Object<TaskRow>>(row) else {
+            let Ok(Object(read)) = serde_json::from_slice::<Object<TaskRow>>(row) else {
                 return Err(NOT_JSON);
             };
-            match row.and_then(Row::convert) {
+            match read.and_then(Row::convert) {
                 Some(task) => {
                     *rows += 1;
-                    sink.take(task);
+                    sink.take(task, Some(row));
                 }
                 None => *unreadable += 1,
             }
@@ -131,7 +132,7 @@ impl<'a> TaskStream<'a> {
         // Data that is a text is in the remainder as a whole.
         let rows = self.rows + values.len();
         for task in values {
-            self.sink.take(task);
+            self.sink.take(task, None);
         }
         // Each row that was cut out stands there as a number.
         let cut = self.rows + self.unreadable;
