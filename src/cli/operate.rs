@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, join_all};
-use kube::{Client, Config, ResourceExt};
+use kube::{Config, ResourceExt};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{broadcast, watch},
@@ -16,7 +16,7 @@ use crate::{
     config::RunArgs,
     controller::{
         Context, Controllers, Fences, Fleet, Handle, Machine, Mode, SILENCE, Scope, Settings, Sharing,
-        kubernetes::Kubernetes,
+        cluster_client, kubernetes::Kubernetes,
     },
     serve::{self, Probes},
     telemetry::{Metrics, ServerSample, init_logs},
@@ -48,12 +48,10 @@ pub(super) async fn operate(
     args: RunArgs,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
-    // The client's own retries would repeat writes that may have been committed; see `controller::kubernetes`.
-    config.default_retry = false;
     config.read_timeout = Some(SILENCE);
     config.reset_reader_on_write = true;
     let default_namespace = config.default_namespace.clone();
-    let client = Client::try_from(config)
+    let client = cluster_client(config)
         .map_err(|error| Failure::because("failed to set up the cluster's client", &error))?;
     let identity = identity();
     let metrics = Arc::new(Metrics::new());

@@ -26,6 +26,8 @@ use crate::{
 /// Tasks without an open call or run that one pass looks at, at most: what a pass holds of them is some kilobytes each,
 /// and all wake at once when a process begins or a server changes. The rest follow in the next pass.
 const MOST: usize = 128;
+/// The same where no time has come for any of them, so that nobody waits for it.
+const FEW: usize = 32;
 /// A nap that nothing ends is over after this: what a judgement could miss is not missed for good.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
@@ -208,10 +210,11 @@ impl<'a> Awake<'a> {
         let (mut open, mut resting): (Vec<usize>, Vec<usize>) =
             waking.partition(|place| self.tasks[*place].is_open);
         // Who waits for a time that has come goes before those that are only looked at again.
-        let room = MOST.saturating_sub(self.objects.len());
+        resting.sort_by_key(|place| self.tasks[*place].hint);
+        let due = resting.partition_point(|place| self.tasks[*place].hint <= now.as_second());
+        let room = due.clamp(FEW, MOST).saturating_sub(self.objects.len());
         self.left = resting.len().saturating_sub(room);
         if self.left > 0 {
-            resting.sort_by_key(|place| self.tasks[*place].hint);
             for place in resting.drain(room..) {
                 // What is read meanwhile is not noted for them, so it must not look as if nothing had been seen.
                 let uid = &self.tasks[place].uid;

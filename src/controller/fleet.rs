@@ -129,8 +129,12 @@ impl Fleet {
 pub struct Memory {
     /// UID and generation of the object that the rest was made from.
     pub made_from: Option<(Option<String>, Option<i64>)>,
-    /// The reign in which it was begun, once the API server was read in it.
+    /// The reign in which it was begun, once the server was read in it.
+    pub entered: Option<u64>,
+    /// The same once the tasks were, too.
     pub reign: Option<u64>,
+    /// Why no session could be made while the tasks were not known yet: what the next poll of the NAS came to.
+    pub unprepared: Option<Problem>,
     /// The session.
     pub connection: Option<Connection>,
     /// The newest login refusal.
@@ -261,6 +265,7 @@ impl Memory {
             Some(_) | None => {
                 self.next_poll = None;
                 self.secret_read = None;
+                self.unprepared = None;
             }
         }
         self.made_from = Some(now);
@@ -273,6 +278,7 @@ impl Memory {
         self.next_poll = None;
         self.secret_read = None;
         self.naps.clear();
+        self.unprepared = None;
         for knowledge in self.knowledge.values_mut() {
             let (call, withheld) = (knowledge.call.take(), knowledge.withheld.take());
             *knowledge = Knowledge {

@@ -4,6 +4,7 @@
 
 mod awake;
 mod carry;
+mod client;
 pub mod cluster;
 mod connect;
 mod fleet;
@@ -56,6 +57,7 @@ use crate::{
 use cluster::Cluster;
 use guard::Guarded;
 
+pub use client::cluster_client;
 pub use connect::{client_of, endpoint_of, refused_until};
 pub use fleet::{Fleet, Memory, ServerKey};
 pub use pass::{pass, pass_over};
@@ -495,9 +497,20 @@ async fn reconcile_server<C: Cluster>(
     shared: Shared<C>,
 ) -> Result<Action, Infallible> {
     let (context, scope) = shared.as_ref();
-    scope.ready().await;
     let key = (server.namespace().unwrap_or_default(), server.name_any());
-    if !context.fence_of(&key).is_open() {
+    let is_led = || context.fence_of(&key).is_open();
+    if is_led() && !scope.is_ready() {
+        // The tasks are being listed. Meanwhile the NAS can be logged in to.
+        let known = scope.server(&key);
+        let prepared = async {
+            if let Some(server) = &known {
+                pass::prepare(context, server).await;
+            }
+        };
+        future::join(scope.ready(), prepared).await;
+    }
+    // Whoever leads later is woken by that.
+    if !is_led() {
         return Ok(Action::await_change());
     }
     // The store is newer than the object that woke us.

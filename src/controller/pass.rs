@@ -38,6 +38,22 @@ pub async fn pass<C: Cluster>(
     pass_over(ctx, server, packed.collect(), None).await
 }
 
+/// Does what a first pass needs and what needs no task: reads the server, and logs in. Network.
+pub async fn prepare<C: Cluster>(ctx: &Context<C>, server: &BackupServer) {
+    let key = (server.namespace().unwrap_or_default(), server.name_any());
+    let memory = ctx.fleet.server(&key);
+    let mut memory = memory.lock().await;
+    let memory = &mut *memory;
+    let fence = ctx.fence_of(&key).of_this_reign();
+    memory.follow(server).await;
+    // Where it cannot, the pass says so and tries again.
+    if !fence.is_open() || reign::enter(ctx, &fence, server, memory).await.is_err() || !fence.is_open() {
+        return;
+    }
+    let server = newest_server(server, memory);
+    memory.unprepared = connect::connect(ctx, &server, memory, ctx.now()).await.err();
+}
+
 /// Runs one pass; returns when the next one is due by itself. The tasks are as a watch shows them, whose list was asked for at
 /// `listed_since` or later.
 pub async fn pass_over<C: Cluster>(

@@ -47,10 +47,15 @@ pub async fn poll<C: Cluster>(
     if memory.next_poll.is_some_and(|due| now < due) {
         return;
     }
-    match connect::connect(ctx, server, memory, now).await {
+    let connected = match memory.unprepared.take() {
+        Some(problem) => Err(problem),
+        None => connect::connect(ctx, server, memory, now).await,
+    };
+    match connected {
         Ok(()) => {
             let asks = |task: &BackupTask| is_open(task, task.status.as_ref());
-            let unclear = memory.shelf.as_ref().is_some_and(|shelf| shelf.unclear);
+            // What is due at the start needs the queue; asking for it right away spares a second list.
+            let unclear = memory.shelf.as_ref().is_none_or(|shelf| shelf.unclear);
             let with_queue = unclear || tasks.iter().any(asks);
             inventory(ctx, server, memory, with_queue).await;
         }

@@ -24,10 +24,40 @@ use crate::{
     api::{BackupServer, BackupTask},
 };
 
-/// Begins a reign, if the memory is of another one. Network: a read of the server, and a list of the namespace's tasks unless
-/// the watch's own was asked for after the reign began.
+/// Begins a reign with the server, if the memory is of another one: what was seen of the NAS before is forgotten. Network: a
+/// read of the server.
 ///
-/// Until both have succeeded nothing may be started; the reason comes back.
+/// # Errors
+/// Why the server is not known as it is now; nothing may be sent to its NAS until it is.
+pub async fn enter<C: Cluster>(
+    ctx: &Context<C>,
+    fence: &Fence,
+    server: &BackupServer,
+    memory: &mut Memory,
+) -> Result<(), String> {
+    let reign = fence.reign();
+    if memory.entered == Some(reign) {
+        return Ok(());
+    }
+    let namespace = server.namespace().unwrap_or_default();
+    let live = ctx.cluster.read_server(&namespace, &server.name_any()).await;
+    let live = live
+        .map_err(|error| error.to_string())?
+        .filter(|live| live.uid() == server.uid())
+        .ok_or_else(|| "the BackupServer does not exist any more".to_owned())?;
+    ctx.machine.codes.begin_reign(reign, ctx.now());
+    memory.begin_reign();
+    connect::forget_refusal(&live, memory).await;
+    memory.written_server = Some(live);
+    memory.entered = Some(reign);
+    Ok(())
+}
+
+/// Begins a reign with the tasks, once it was entered. Network: a list of the namespace's tasks unless the watch's own was
+/// asked for after the reign began.
+///
+/// # Errors
+/// Why the tasks are not known as they are now; nothing may be started until they are.
 pub async fn begin<C: Cluster>(
     ctx: &Context<C>,
     fence: &Fence,
@@ -35,34 +65,20 @@ pub async fn begin<C: Cluster>(
     listed_since: Option<Instant>,
     memory: &mut Memory,
 ) -> Result<(), String> {
+    enter(ctx, fence, server, memory).await?;
     let reign = fence.reign();
     if memory.reign == Some(reign) {
         return Ok(());
     }
-    let namespace = server.namespace().unwrap_or_default();
-    let (cluster, name) = (&ctx.cluster, server.name_any());
-    let is_listed = fence.since().is_some_and(|since| listed_since >= Some(since));
-    let list = async {
-        if is_listed {
-            return Ok(Vec::new());
+    if fence.since().is_none_or(|since| listed_since < Some(since)) {
+        let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
+        let listed = ctx.fleet.lists.of(&ctx.cluster, &namespace, &name).await;
+        for task in listed.map_err(|error| error.to_string())? {
+            // `newest_tasks` takes whichever is newer, this or what the watch shows.
+            memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));
+            memory.written.insert(task.uid.clone(), task);
         }
-        ctx.fleet.lists.of(cluster, &namespace, &name).await
-    };
-    let (live, tasks) = futures::join!(cluster.read_server(&namespace, &name), list);
-    let live = live
-        .map_err(|error| error.to_string())?
-        .filter(|live| live.uid() == server.uid())
-        .ok_or_else(|| "the BackupServer does not exist any more".to_owned())?;
-    let tasks = tasks.map_err(|error| error.to_string())?;
-    ctx.machine.codes.begin_reign(reign, ctx.now());
-    memory.begin_reign();
-    connect::forget_refusal(&live, memory).await;
-    for task in tasks {
-        // `newest_tasks` takes whichever is newer, this or what the watch shows.
-        memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));
-        memory.written.insert(task.uid.clone(), task);
     }
-    memory.written_server = Some(live);
     memory.reign = Some(reign);
     Ok(())
 }

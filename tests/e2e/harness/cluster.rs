@@ -230,12 +230,11 @@ impl Cluster {
     /// A client of a user with a default namespace, for the runtime of the caller.
     pub async fn client_of(&self, user: &str, namespace: &str) -> kube::Client {
         let kubeconfig: Kubeconfig = serde_json::from_value(self.kubeconfig_of(user, namespace)).unwrap();
-        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await
             .unwrap();
         // A test wants the first answer, not the one after minutes of repetitions.
-        config.default_retry = false;
-        kube::Client::try_from(config).unwrap()
+        abb_operator::controller::cluster_client(config).unwrap()
     }
 
     fn kubeconfig_of(&self, user: &str, namespace: &str) -> Value {

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use abb_operator::api::BackupTask;
+use abb_operator::{api::BackupTask, controller::cluster_client};
 use futures::StreamExt;
 use jiff::Timestamp;
 use kube::{
@@ -111,11 +111,10 @@ struct Due {
 pub async fn run() -> ! {
     let plan: Plan = serde_json::from_str(&std::env::var(PLAN).unwrap()).unwrap();
     let kubeconfig = Kubeconfig::read_from(&plan.kubeconfig).unwrap();
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .unwrap();
-    config.default_retry = false;
-    let client = Client::try_from(config).unwrap();
+    let client = cluster_client(config).unwrap();
     let tasks: Api<Task> = Api::namespaced(client, &plan.namespace);
     let mut queues = HashMap::new();
     for (name, nas) in plan.servers {
