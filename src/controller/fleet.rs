@@ -133,8 +133,6 @@ pub struct Memory {
     pub entered: Option<u64>,
     /// The same once the tasks were, too.
     pub reign: Option<u64>,
-    /// Why no session could be made while the tasks were not known yet: what the next poll of the NAS came to.
-    pub unprepared: Option<Problem>,
     /// The session.
     pub connection: Option<Connection>,
     /// The newest login refusal.
@@ -145,6 +143,8 @@ pub struct Memory {
     pub failures: u32,
     /// The newest inventory.
     pub shelf: Option<Arc<Shelf>>,
+    /// Where it was begun before the tasks were known: their version just before.
+    pub early: Option<u64>,
     /// Whether it is not noted yet for those who are awake.
     pub is_news: bool,
     /// When the inventory is read next.
@@ -265,7 +265,6 @@ impl Memory {
             Some(_) | None => {
                 self.next_poll = None;
                 self.secret_read = None;
-                self.unprepared = None;
             }
         }
         self.made_from = Some(now);
@@ -278,7 +277,6 @@ impl Memory {
         self.next_poll = None;
         self.secret_read = None;
         self.naps.clear();
-        self.unprepared = None;
         for knowledge in self.knowledge.values_mut() {
             let (call, withheld) = (knowledge.call.take(), knowledge.withheld.take());
             *knowledge = Knowledge {

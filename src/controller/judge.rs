@@ -27,6 +27,10 @@ use crate::{
 /// Decide, read what is missing, decide again: freshness, then results, then versions.
 const ROUNDS: usize = 4;
 
+/// How old an inventory may be that was read before the pass and still is the one behind an intent: as old as any is when
+/// the list took its time.
+const EARLY: SignedDuration = SignedDuration::from_secs(5);
+
 /// A decision with the status it leads to.
 pub(super) type Decided = (Decision, BackupTaskStatus);
 
@@ -98,14 +102,16 @@ pub(super) async fn decide_all<C: Cluster>(
         note(memory, awake, serial, found);
         let inventory = awake.inventory.as_ref();
         // A poll of this pass without the queue cannot show a run that is only queued.
-        let fresh =
-            inventory.is_some_and(|read| read.begun >= begun && !matches!(read.queue, Queue::NotAsked));
+        let whole = inventory.filter(|read| !matches!(read.queue, Queue::NotAsked));
+        let is_of_pass = whole.is_some_and(|read| read.begun >= begun);
+        // One that was read before the pass was still read after what then stood in the objects.
+        let is_early = whole.is_some_and(|read| begun.duration_since(read.begun) <= EARLY);
+        let early = memory.early.filter(|_| is_early);
         let nothing = Knowledge::default();
         let look = Look {
             facts: &facts,
             memory,
             inventory,
-            fresh,
             results: &results,
             versions: &versions,
             logs: &logs,
@@ -123,7 +129,13 @@ pub(super) async fn decide_all<C: Cluster>(
                 .get(&awake.packed(index).uid)
                 .unwrap_or(&nothing);
             let intent = &awake.intents[index];
-            look.judge(&bound[index], &claims[index], admission, knowledge, (now, intent))
+            let fresh = is_of_pass || early.is_some_and(|version| awake.packed(index).version <= version);
+            look.judge(
+                &bound[index],
+                (&claims[index], admission, fresh),
+                knowledge,
+                (now, intent),
+            )
         };
         let mut decided: Vec<Decided> = (0..awake.objects.len())
             .map(|index| judge(index, Admission::Open))
@@ -200,7 +212,6 @@ struct Look<'a> {
     facts: &'a ServerFacts,
     memory: &'a Memory,
     inventory: Option<&'a Inventory>,
-    fresh: bool,
     results: &'a ResultsByTask,
     versions: &'a VersionsByTask,
     logs: &'a LogByTask,
@@ -211,12 +222,11 @@ impl<'a> Look<'a> {
     fn judge(
         &self,
         (task, binding): &(&BackupTask, Bound<'a>),
-        claim: &Claim,
-        admission: Admission,
+        place: (&Claim, Admission, bool),
         knowledge: &'a Knowledge,
         (now, intent): (Timestamp, &str),
     ) -> Decided {
-        let observation = self.observation(binding.clone(), claim.clone(), admission, knowledge);
+        let observation = self.observation(binding.clone(), place, knowledge);
         let decision = decide(task, &observation, now, intent);
         let status = next_status(task, &decision, binding, now);
         (decision, status)
@@ -225,8 +235,7 @@ impl<'a> Look<'a> {
     fn observation(
         &self,
         bound: Bound<'a>,
-        claim: Claim,
-        admission: Admission,
+        (claim, admission, fresh): (&Claim, Admission, bool),
         knowledge: &'a Knowledge,
     ) -> Observation<'a> {
         let id = match &bound {
@@ -237,8 +246,8 @@ impl<'a> Look<'a> {
             server: self.facts,
             reach: self.memory.reach(),
             inventory: self.inventory,
-            fresh: self.fresh,
-            claim,
+            fresh,
+            claim: claim.clone(),
             admission,
             results: id.and_then(|id| self.results.get(&id)).map(Vec::as_slice),
             versions: id.and_then(|id| self.versions.get(&id)).map(Vec::as_slice),
@@ -341,7 +350,6 @@ pub(super) fn prove_naps(
         facts: &facts,
         memory,
         inventory: Some(&inventory),
-        fresh: false,
         results: &results,
         versions: &versions,
         logs: &logs,
@@ -356,8 +364,7 @@ pub(super) fn prove_naps(
         let (object, knowledge) = (bound[place].0, nap.knowledge());
         let (decision, status) = look.judge(
             &bound[place],
-            &claims[place],
-            Admission::Open,
+            (&claims[place], Admission::Open, false),
             &knowledge,
             (now, "none"),
         );

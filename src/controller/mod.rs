@@ -60,7 +60,7 @@ use guard::Guarded;
 pub use client::cluster_client;
 pub use connect::{client_of, endpoint_of, refused_until};
 pub use fleet::{Fleet, Memory, ServerKey};
-pub use pass::{pass, pass_over};
+pub use pass::{pass, pass_over, prepare};
 pub use share::{Fences, Gain, Handle, Mode, Settings, Sharing};
 pub use tasks::TaskStore;
 

@@ -38,7 +38,7 @@ pub async fn pass<C: Cluster>(
     pass_over(ctx, server, packed.collect(), None).await
 }
 
-/// Does what a first pass needs and what needs no task: reads the server, and logs in. Network.
+/// Does what a first pass needs and what needs no task: reads the server, logs in, reads the NAS. Network.
 pub async fn prepare<C: Cluster>(ctx: &Context<C>, server: &BackupServer) {
     let key = (server.namespace().unwrap_or_default(), server.name_any());
     let memory = ctx.fleet.server(&key);
@@ -46,12 +46,18 @@ pub async fn prepare<C: Cluster>(ctx: &Context<C>, server: &BackupServer) {
     let memory = &mut *memory;
     let fence = ctx.fence_of(&key).of_this_reign();
     memory.follow(server).await;
-    // Where it cannot, the pass says so and tries again.
-    if !fence.is_open() || reign::enter(ctx, &fence, server, memory).await.is_err() || !fence.is_open() {
+    // Where something fails, the pass tries again and says so.
+    if !fence.is_open() || reign::enter(ctx, &fence, server, memory).await.is_err() {
         return;
     }
-    let server = newest_server(server, memory);
-    memory.unprepared = connect::connect(ctx, &server, memory, ctx.now()).await.err();
+    let Ok(version) = ctx.cluster.tasks_version(&key.0).await else {
+        return;
+    };
+    if fence.is_open() {
+        let server = newest_server(server, memory);
+        read::poll(ctx, &server, memory, &[], ctx.now()).await;
+        memory.early = Some(version);
+    }
 }
 
 /// Runs one pass; returns when the next one is due by itself. The tasks are as a watch shows them, whose list was asked for at

@@ -47,11 +47,7 @@ pub async fn poll<C: Cluster>(
     if memory.next_poll.is_some_and(|due| now < due) {
         return;
     }
-    let connected = match memory.unprepared.take() {
-        Some(problem) => Err(problem),
-        None => connect::connect(ctx, server, memory, now).await,
-    };
-    match connected {
+    match connect::connect(ctx, server, memory, now).await {
         Ok(()) => {
             let asks = |task: &BackupTask| is_open(task, task.status.as_ref());
             // What is due at the start needs the queue; asking for it right away spares a second list.
@@ -94,6 +90,7 @@ pub async fn inventory<C: Cluster>(
             memory.failures = 0;
             memory.problem = None;
             memory.shelf = Some(Arc::new(shelf));
+            memory.early = None;
             memory.is_news = true;
             true
         }

@@ -99,6 +99,10 @@ impl Cluster for Api {
         self.store.list_tasks(namespace).await
     }
 
+    async fn tasks_version(&self, namespace: &str) -> Result<u64, ReadError> {
+        self.store.tasks_version(namespace).await
+    }
+
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {
         self.store.read_server(namespace, name).await
     }

@@ -122,7 +122,7 @@ pub struct Observation<'a> {
     pub reach: Reach,
     /// The newest inventory, if there ever was one.
     pub inventory: Option<&'a Inventory>,
-    /// Whether that inventory began within this pass, so after every trigger this pass can see.
+    /// Whether that inventory was begun after every trigger that stands in the object.
     pub fresh: bool,
     /// The NAS task the object means.
     pub bound: Bound<'a>,

@@ -94,6 +94,11 @@ impl ApiServer {
         self.history.push(next);
     }
 
+    /// The version of the newest write.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     fn next_version(&mut self) -> String {
         self.version += 1;
         self.version.to_string()
@@ -307,6 +312,18 @@ impl Cluster for ApiClient {
         };
         self.world.after(self.process, fault).await;
         Ok(tasks)
+    }
+
+    async fn tasks_version(&self, _: &str) -> Result<u64, ReadError> {
+        let fault = self
+            .world
+            .step(self.process, Step::Read, || {
+                "read the version of the tasks".to_owned()
+            })
+            .await;
+        let version = self.world.lock().api.version();
+        self.world.after(self.process, fault).await;
+        Ok(version)
     }
 
     async fn read_server(&self, _: &str, _: &str) -> Result<Option<BackupServer>, ReadError> {

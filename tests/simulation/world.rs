@@ -10,7 +10,7 @@ use abb_operator::{
     act::Fence,
     api::{BackupTask, IntentAction},
     clock::Clock,
-    controller::{Context, Fleet, Machine, pass},
+    controller::{Context, Fleet, Machine, pass, prepare},
     nas::{Carried, Carrier},
     simulator::{Control, DirectNas, Fault as NasFault, FaultKind, Nas, PackageState},
     telemetry::Metrics,
@@ -386,11 +386,18 @@ impl World {
     async fn passes(&self, process: usize, context: &Context<ApiClient>) {
         let mut changes = self.version.subscribe();
         let mut leases = self.has_lease.subscribe();
+        let mut is_prepared = false;
         loop {
             self.wait_while_paused(process).await;
             if !context.fence_of_orphans().is_open() {
                 // The only error is the end of the world.
                 let _ = leases.changed().await;
+                continue;
+            }
+            if !std::mem::replace(&mut is_prepared, true) && self.protocol == Protocol::Ours {
+                // As long as a process that has just begun lists the tasks.
+                let server = Arc::clone(&self.lock().api.now().server);
+                prepare(context, &server).await;
                 continue;
             }
             let (server, tasks): (_, Vec<_>) = {

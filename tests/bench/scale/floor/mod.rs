@@ -16,7 +16,7 @@ use abb_operator::{api::BackupTask, controller::cluster_client};
 use futures::StreamExt;
 use jiff::Timestamp;
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{ObjectMeta, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
     runtime::watcher::{self, Event, watcher},
