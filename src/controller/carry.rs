@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
+use jiff::SignedDuration;
 use kube::ResourceExt;
 
 use super::{
@@ -26,7 +27,11 @@ use crate::{
 /// After a conflict: the watch brings the newer object, this is for the case that it does not.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Writes what was decided and sends what was recorded, side by side. Network.
+/// News gives way to what somebody waits for, but not for longer.
+const GIVES_WAY: SignedDuration = SignedDuration::from_secs(2);
+
+/// Writes what was decided and sends what was recorded, side by side. What is only news is left to the next pass when somebody
+/// edits a task meanwhile. Network.
 pub(super) async fn carry_out<C: Cluster>(
     ctx: &Context<C>,
     fence: &Fence,
@@ -34,7 +39,12 @@ pub(super) async fn carry_out<C: Cluster>(
     memory: &mut Memory,
     awake: &Awake<'_>,
     decided: &[Decided],
+    is_awaited: &(dyn Fn() -> bool + Sync),
 ) -> Duration {
+    let now = ctx.now();
+    let is_patient = memory
+        .giving_way
+        .is_none_or(|since| now.duration_since(since) < GIVES_WAY);
     let peer = memory.connection.as_ref().map(|connection| Peer {
         client: connection.client.clone(),
         login: connection.login,
@@ -47,22 +57,21 @@ pub(super) async fn carry_out<C: Cluster>(
             continue;
         }
         let uid = awake.packed(index).uid.clone();
-        let jobs = match decision.act {
-            Act::Call(_) => &mut calls,
-            Act::Nothing => &mut others,
-        };
-        jobs.push(carry_out_one(
-            ctx,
-            fence,
-            server,
-            peer.as_ref(),
-            (uid, task),
-            decided,
-        ));
+        let is_news = decision.act == Act::Nothing;
+        let jobs = if is_news { &mut others } else { &mut calls };
+        let peer = peer.as_ref();
+        jobs.push(async move {
+            if is_news && is_patient && is_awaited() {
+                return Done::left(uid);
+            }
+            carry_out_one(ctx, fence, server, peer, (uid, task), decided).await
+        });
     }
     calls.append(&mut others);
     let done: Vec<Done> = stream::iter(calls).buffer_unordered(AT_ONCE).collect().await;
-    let mut next = Duration::MAX;
+    let is_left = done.iter().any(|done| done.left);
+    memory.giving_way = is_left.then(|| memory.giving_way.unwrap_or(now));
+    let mut next = if is_left { Duration::ZERO } else { Duration::MAX };
     for Done {
         uid,
         written,
@@ -70,6 +79,7 @@ pub(super) async fn carry_out<C: Cluster>(
         again,
         unwritten,
         server_written,
+        left: _,
     } in done
     {
         if unwritten {
@@ -127,6 +137,30 @@ struct Done {
     again: bool,
     /// The status was to change and could not be written.
     unwritten: bool,
+    /// It was left to the next pass.
+    left: bool,
+}
+
+impl Done {
+    fn nothing(uid: Uid) -> Self {
+        Self {
+            uid,
+            written: None,
+            server_written: None,
+            sent: None,
+            again: false,
+            unwritten: false,
+            left: false,
+        }
+    }
+
+    fn left(uid: Uid) -> Self {
+        Self {
+            unwritten: true,
+            left: true,
+            ..Self::nothing(uid)
+        }
+    }
 }
 
 /// What came of a recorded call.
@@ -146,14 +180,7 @@ async fn carry_out_one<C: Cluster>(
     (uid, task): (Uid, &BackupTask),
     (decision, status): &Decided,
 ) -> Done {
-    let mut done = Done {
-        uid,
-        written: None,
-        server_written: None,
-        sent: None,
-        again: false,
-        unwritten: false,
-    };
+    let mut done = Done::nothing(uid);
     // What has not begun when the server is given away is left to whoever has it next.
     if !fence.is_open() || fence.is_closing() {
         done.unwritten = true;

@@ -151,6 +151,8 @@ pub struct Memory {
     pub next_poll: Option<Timestamp>,
     /// Whether the last pass left something to watch.
     pub active: bool,
+    /// Since when news of tasks gives way to calls.
+    pub giving_way: Option<Timestamp>,
     /// UIDs of the BackupTasks for which the last pass found a run due, queued or in flight.
     pub seeking: BTreeSet<String>,
     /// How long the last inventory read took.

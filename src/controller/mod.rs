@@ -522,7 +522,9 @@ async fn reconcile_server<C: Cluster>(
     };
     let timer = context.metrics.reconcile("BackupServer");
     let listed_since = scope.tasks.listed_since();
-    let next = pass_over(context, &server, scope.tasks.of(&key), listed_since).await;
+    let edits = scope.tasks.edits(&key);
+    let is_awaited = || scope.tasks.edits(&key) != edits;
+    let next = pass_over(context, &server, scope.tasks.of(&key), listed_since, &is_awaited).await;
     let unreadable = context.fleet.sample(&key).up == Some(false);
     timer.done(if unreadable { "nas_unreadable" } else { "ok" });
     Ok(Action::requeue(next.min(LONGEST_SLEEP)))

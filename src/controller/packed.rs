@@ -82,7 +82,7 @@ pub struct Packed {
     pub version: u64,
     /// Whether a call or a run of it is open, or it is being deleted.
     pub is_open: bool,
-    /// When something of it is due by its status, seconds since 1970: 0 where it was edited since.
+    /// When something of it is due by its status, seconds since 1970: [`EDITED`] where it was edited since.
     pub hint: i64,
     body: Body,
 }
@@ -150,6 +150,12 @@ impl Packed {
         serde_json::from_slice(&text).expect("what was a task is one")
     }
 
+    /// Whether something stands in it that its status does not answer yet.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        self.hint == EDITED
+    }
+
     /// Bytes that it occupies at rest, without the overhead of the allocator.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -161,8 +167,13 @@ impl Packed {
     }
 }
 
+/// Before all times.
+const EDITED: i64 = 0;
+
 fn hint(task: &BackupTask) -> i64 {
-    let Some(status) = &task.status else { return 0 };
+    let Some(status) = &task.status else {
+        return EDITED;
+    };
     let receipts = status.receipts.as_ref();
     let asks = |key: &str, receipt: Option<&Receipt>| {
         let token = task.annotations().get(key);
@@ -174,7 +185,7 @@ fn hint(task: &BackupTask) -> i64 {
         || asks(ANNOTATION_BACKUP, backup)
         || asks(ANNOTATION_CANCEL, cancel);
     if is_edited {
-        return 0;
+        return EDITED;
     }
     let times = [&status.next_run_time, &status.next_attempt_time];
     let next = times.into_iter().flatten().map(|time| time.0.as_second()).min();

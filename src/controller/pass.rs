@@ -35,7 +35,7 @@ pub async fn pass<C: Cluster>(
     tasks: Vec<Arc<BackupTask>>,
 ) -> Duration {
     let packed = tasks.iter().map(|task| Arc::new(Packed::alone(task)));
-    pass_over(ctx, server, packed.collect(), None).await
+    pass_over(ctx, server, packed.collect(), None, &|| false).await
 }
 
 /// Does what a first pass needs and what needs no task: reads the server, logs in, reads the NAS. Network.
@@ -61,12 +61,13 @@ pub async fn prepare<C: Cluster>(ctx: &Context<C>, server: &BackupServer) {
 }
 
 /// Runs one pass; returns when the next one is due by itself. The tasks are as a watch shows them, whose list was asked for at
-/// `listed_since` or later.
+/// `listed_since` or later; `is_awaited` tells whether one of them was edited since.
 pub async fn pass_over<C: Cluster>(
     ctx: &Context<C>,
     server: &BackupServer,
     tasks: Vec<Arc<Packed>>,
     listed_since: Option<Instant>,
+    is_awaited: &(dyn Fn() -> bool + Sync),
 ) -> Duration {
     let key = (server.namespace().unwrap_or_default(), server.name_any());
     let memory = ctx.fleet.server(&key);
@@ -90,7 +91,7 @@ pub async fn pass_over<C: Cluster>(
     let found = settles_from(&fence, &server, begun);
     read::poll(ctx, &server, memory, &awake.objects, begun).await;
     let judged = judge::decide_all(ctx, &server, memory, &mut awake, begun, found).await;
-    let mut next = carry::carry_out(ctx, &fence, &server, memory, &awake, &judged.decided).await;
+    let mut next = carry::carry_out(ctx, &fence, &server, memory, &awake, &judged.decided, is_awaited).await;
     let decisions = &judged.decided;
     memory.active = awake.left > 0 || decisions.iter().any(|(decision, _)| decision.active);
     memory.seeking = seeking(&awake.objects, decisions);

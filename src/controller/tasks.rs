@@ -24,11 +24,19 @@ pub struct TaskStore {
 #[derive(Default)]
 struct Content {
     /// By namespace, then by the name of the server.
-    namespaces: BTreeMap<Arc<str>, BTreeMap<Arc<str>, BTreeSet<ByName>>>,
+    namespaces: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Tasks>>,
     /// While a list is under way, the tasks that it has shown.
     listed: Option<HashSet<Uid>>,
     /// When the list under way, or the last one, was asked for.
     asked: Option<Instant>,
+}
+
+/// The tasks of one server.
+#[derive(Default)]
+struct Tasks {
+    by_name: BTreeSet<ByName>,
+    /// How often one was shown with something that its status does not answer.
+    edits: u64,
 }
 
 impl TaskStore {
@@ -90,9 +98,9 @@ impl TaskStore {
         let mut touched = BTreeSet::new();
         for (namespace, servers) in &mut content.namespaces {
             for (server, tasks) in servers.iter_mut() {
-                let before = tasks.len();
-                tasks.retain(|ByName(task)| listed.contains(&task.uid));
-                if tasks.len() != before {
+                let before = tasks.by_name.len();
+                tasks.by_name.retain(|ByName(task)| listed.contains(&task.uid));
+                if tasks.by_name.len() != before {
                     touched.insert((namespace.to_string(), server.to_string()));
                 }
             }
@@ -109,9 +117,18 @@ impl TaskStore {
         let tasks = servers.and_then(|servers| servers.get(server.as_str()));
         tasks
             .into_iter()
-            .flatten()
+            .flat_map(|tasks| &tasks.by_name)
             .map(|ByName(task)| Arc::clone(task))
             .collect()
+    }
+
+    /// A number that changes when somebody has edited a task of that server.
+    #[must_use]
+    pub fn edits(&self, (namespace, server): &ServerKey) -> u64 {
+        let content = self.read();
+        let servers = content.namespaces.get(namespace.as_str());
+        let tasks = servers.and_then(|servers| servers.get(server.as_str()));
+        tasks.map_or(0, |tasks| tasks.edits)
     }
 
     /// The servers that tasks name, whether they exist or not.
@@ -152,31 +169,35 @@ impl Content {
     fn put(&mut self, task: Packed) -> bool {
         let (namespace, server) = (Arc::clone(&task.namespace), Arc::clone(&task.server));
         let servers = self.namespaces.entry(namespace).or_default();
-        let known = servers.get(&server).and_then(|tasks| tasks.get(&*task.name));
+        let known = servers
+            .get(&server)
+            .and_then(|tasks| tasks.by_name.get(&*task.name));
         match known {
             Some(ByName(known)) if known.uid == task.uid && known.version >= task.version => return false,
             Some(_) => {}
             // The server of an object never changes, but another object may have taken its name.
             None => {
                 for tasks in servers.values_mut() {
-                    tasks.remove(&*task.name);
+                    tasks.by_name.remove(&*task.name);
                 }
             }
         }
-        servers.entry(server).or_default().replace(ByName(Arc::new(task)));
+        let tasks = servers.entry(server).or_default();
+        tasks.edits += u64::from(task.is_edited());
+        tasks.by_name.replace(ByName(Arc::new(task)));
         true
     }
 
     fn take(&mut self, namespace: &str, name: &str, uid: Option<&Uid>) -> Option<ServerKey> {
         let servers = self.namespaces.get_mut(namespace)?;
-        let holds = |tasks: &BTreeSet<ByName>| {
-            let known = tasks.get(name);
+        let holds = |tasks: &Tasks| {
+            let known = tasks.by_name.get(name);
             known.is_some_and(|ByName(known)| uid.is_none_or(|uid| known.uid == *uid))
         };
         let (server, tasks) = servers.iter_mut().find(|(_, tasks)| holds(tasks))?;
         let key = (namespace.to_owned(), server.to_string());
-        tasks.remove(name);
-        if tasks.is_empty() {
+        tasks.by_name.remove(name);
+        if tasks.by_name.is_empty() {
             self.tidy();
         }
         Some(key)
@@ -184,7 +205,7 @@ impl Content {
 
     fn tidy(&mut self) {
         self.namespaces.retain(|_, servers| {
-            servers.retain(|_, tasks| !tasks.is_empty());
+            servers.retain(|_, tasks| !tasks.by_name.is_empty());
             !servers.is_empty()
         });
     }

@@ -18,7 +18,7 @@ use super::{
     Context, Fleet, Machine, Memory,
     cluster::{Cluster, Keys, ReadError, WriteError},
     packed::Packed,
-    pass, pass_over,
+    pass, pass_over, prepare,
     store::MemoryStore,
 };
 use crate::{
@@ -236,6 +236,11 @@ impl Lab {
         self.api.store.tasks_of(&self.server())
     }
 
+    fn packed(&self) -> Vec<Arc<Packed>> {
+        let tasks = self.watched();
+        tasks.iter().map(|task| Arc::new(Packed::alone(task))).collect()
+    }
+
     async fn pass(&self) -> Duration {
         pass(&self.ctx, &self.server(), self.watched()).await
     }
@@ -277,6 +282,15 @@ impl Lab {
         let counted = self.control(Control::CountRequests {
             api: None,
             method: Some(method.to_owned()),
+        });
+        counted["count"].as_u64().unwrap()
+    }
+
+    /// Inventories.
+    fn lists(&self) -> u64 {
+        let counted = self.control(Control::CountRequests {
+            api: Some("SYNO.ActiveBackup.Task".to_owned()),
+            method: Some("list".to_owned()),
         });
         counted["count"].as_u64().unwrap()
     }
@@ -385,11 +399,55 @@ async fn only_a_watch_asked_for_in_a_reign_spares_it_a_list_of_its_own() {
     assert!(part.take(whole.reign()));
     lab.api.trouble().no_list = true;
     for (listed_since, is_enough) in [(None, false), (Some(before), false), (Some(Instant::now()), true)] {
-        let tasks = lab.watched();
-        let tasks = tasks.iter().map(|task| Arc::new(Packed::alone(task)));
-        pass_over(&lab.ctx, &lab.server(), tasks.collect(), listed_since).await;
+        pass_over(&lab.ctx, &lab.server(), lab.packed(), listed_since, &|| false).await;
         assert_eq!(lab.count("list") > 0, is_enough, "{listed_since:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_gives_way_to_what_somebody_waits_for_and_not_for_ever() {
+    let lab = Lab::leading(&json!({}));
+    lab.apply(1, &json!({}));
+    lab.pass().await;
+    // Of one there is news, of the other a call.
+    lab.apply(1, &json!({ "suspend": true }));
+    lab.apply(2, &token("a"));
+    let seen = lab.task(1).status;
+    let busy = async || pass_over(&lab.ctx, &lab.server(), lab.packed(), None, &|| true).await;
+    busy().await;
+    assert_eq!(lab.effects("backup"), 1, "the call");
+    assert_eq!(lab.task(1).status, seen, "the news");
+    assert_eq!(busy().await, Duration::from_millis(20), "it is not forgotten");
+    assert_eq!(lab.task(1).status, seen);
+    advance(Duration::from_secs(2)).await;
+    busy().await;
+    assert_ne!(lab.task(1).status, seen, "others have come long enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_before_the_tasks_are_known_counts_for_what_stood_in_them_already() {
+    for (is_later, lists) in [(false, 1), (true, 2)] {
+        let lab = Lab::leading(&json!({}));
+        lab.apply(1, &token("a"));
+        prepare(&lab.ctx, &lab.server()).await;
+        assert_eq!(lab.lists(), 1);
+        advance(Duration::from_secs(1)).await;
+        if is_later {
+            lab.apply(1, &token("b"));
+        }
+        lab.pass().await;
+        assert_eq!((lab.lists(), lab.effects("backup")), (lists, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_before_the_tasks_are_known_gets_old() {
+    let lab = Lab::leading(&json!({}));
+    lab.apply(1, &token("a"));
+    prepare(&lab.ctx, &lab.server()).await;
+    advance(Duration::from_secs(6)).await;
+    lab.pass().await;
+    assert_eq!((lab.lists(), lab.effects("backup")), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -650,6 +708,7 @@ async fn versions_that_cannot_be_read_are_asked_for_once_in_a_pass() {
     let lab = removing();
     lab.apply(1, &json!({}));
     lab.pass().await;
+    advance(Duration::from_secs(1)).await;
     lab.apply(1, &removal());
     let mut fault = crate::simulator::Fault::new(crate::simulator::FaultKind::Hang);
     fault.method = Some("list".to_owned());
