@@ -50,20 +50,38 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         "a new reign goes by what an earlier one saw",
         "src/controller/reign.rs",
-        "    if memory.reign == Some(reign) {",
-        "    if memory.reign.is_some() {",
+        "    if memory.entered == Some(reign) {",
+        "    if memory.entered.is_some() {",
     ),
     mutant(
         "a watch that was asked for before a reign began shows what the last one wrote",
         "src/controller/reign.rs",
-        "|since| listed_since >= Some(since)",
-        "|_| listed_since.is_some()",
+        "|since| listed_since < Some(since)",
+        "|_| listed_since.is_none()",
     ),
     mutant(
         "a new reign counts only the runs that its watch shows",
         "src/controller/reign.rs",
-        "        memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));",
+        "            memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));",
         "",
+    ),
+    mutant(
+        "a look before the tasks were known counts for what was asked since",
+        "src/controller/judge.rs",
+        "early.is_some_and(|version| awake.packed(index).version <= version)",
+        "early.is_some()",
+    ),
+    mutant(
+        "a look before the tasks were known counts however old it is",
+        "src/controller/judge.rs",
+        "memory.early.filter(|_| is_early)",
+        "memory.early.filter(|_| is_early || true)",
+    ),
+    mutant(
+        "news gives way for as long as somebody edits tasks",
+        CARRY,
+        "is_news && is_patient && is_awaited()",
+        "is_news && (is_patient || true) && is_awaited()",
     ),
     mutant(
         "a call goes to a machine that was not asked who it is",

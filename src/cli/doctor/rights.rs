@@ -38,8 +38,8 @@ pub(super) async fn look(
     for (resource, verbs) in [
         ("backuptasks", &["get", "list", "watch", "patch"][..]),
         ("backupservers", &["get", "list", "watch"]),
-        ("backuptasks/status", &["patch"]),
-        ("backupservers/status", &["patch"]),
+        ("backuptasks/status", &["update"]),
+        ("backupservers/status", &["update"]),
     ] {
         asked.extend(verbs.iter().map(|verb| here(right(verb, GROUP, resource))));
     }
