@@ -10,7 +10,10 @@ use kube::{
     Resource,
     core::{ObjectMeta, error_boundary::InvalidObject},
 };
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::value::RawValue;
 
 /// An object, or what could be read of it. It comes from JSON only, and in an event behind the event's type, as API servers
@@ -27,13 +30,40 @@ struct Named {
 impl<'de, K: DeserializeOwned> Deserialize<'de> for Guarded<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
-        let error = match serde_json::from_str(text.get()) {
+        let error = match read(text.get()) {
             Ok(object) => return Ok(Self(Ok(object))),
             Err(error) => error.to_string(),
         };
         let Named { metadata } = serde_json::from_str(text.get()).map_err(serde::de::Error::custom)?;
         Ok(Self(Err(InvalidObject { error, metadata })))
     }
+}
+
+/// Reads an object without its managed fields, which nobody here looks at: as a tree of values they take longer to read than
+/// all the rest.
+pub(super) fn read<K: DeserializeOwned>(text: &str) -> serde_json::Result<K> {
+    serde_json::from_str(&without_managed_fields(text))
+}
+
+/// The text of an object whose `metadata.managedFields` are an empty list. The first such key in front of a list is that one:
+/// within a text its quotes would be escaped, and the keys that people choose stand in front of texts.
+fn without_managed_fields(text: &str) -> Cow<'_, str> {
+    const KEY: &str = "\"managedFields\":";
+    for (place, _) in text.match_indices(KEY) {
+        let rest = &text[place + KEY.len()..];
+        if rest.trim_start().starts_with('[') {
+            let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+            return match values.next() {
+                Some(Ok(_)) => {
+                    let end = &rest[values.byte_offset()..];
+                    Cow::Owned([&text[..place + KEY.len()], "[]", end].concat())
+                }
+                // Whoever reads it says what is wrong with it.
+                Some(Err(_)) | None => Cow::Borrowed(text),
+            };
+        }
+    }
+    Cow::Borrowed(text)
 }
 
 impl<K: Resource> Resource for Guarded<K> {
@@ -76,6 +106,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
     use kube::{ResourceExt, core::WatchEvent};
+    use serde_json::json;
 
     use super::*;
     use crate::api::BackupTask;
@@ -110,6 +141,43 @@ mod tests {
                 assert!(invalid.error.contains("invalid type: map"), "{}", invalid.error);
             }
         }
+    }
+
+    #[test]
+    fn managed_fields_are_left_out_and_nothing_else() {
+        let object = json!({
+            "apiVersion": "activebackup.dev/v1alpha1", "kind": "BackupTask",
+            "metadata": {
+                "name": "a",
+                "annotations": { "managedFields": "[1]", "b": "\"managedFields\":[1]" },
+                "managedFields": [
+                    { "manager": "kubectl", "operation": "Apply", "fieldsV1": { "f:managedFields": { "k:{\"]\"}": {} } } },
+                ],
+                "resourceVersion": "7",
+            },
+            "spec": { "serverRef": { "name": "nas" }, "task": { "id": 1 } },
+        });
+        for text in [object.to_string(), serde_json::to_string_pretty(&object).unwrap()] {
+            let whole: BackupTask = serde_json::from_str(&text).unwrap();
+            let slim: BackupTask = read(&text).unwrap();
+            let mut expected = whole;
+            assert_eq!(
+                expected.metadata.managed_fields.take().map(|fields| fields.len()),
+                Some(1)
+            );
+            assert_eq!(slim.metadata.managed_fields.as_deref().map(<[_]>::len), Some(0));
+            let slim = BackupTask {
+                metadata: ObjectMeta {
+                    managed_fields: None,
+                    ..slim.metadata
+                },
+                ..slim
+            };
+            assert_eq!(slim.metadata, expected.metadata);
+            assert_eq!(slim.spec, expected.spec);
+        }
+        let broken = "{\"metadata\":{\"managedFields\":[{]}}";
+        assert!(matches!(without_managed_fields(broken), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::kubernetes::MANAGER;
+use super::{guard, kubernetes::MANAGER};
 
 /// A JSON Patch that puts values in the place of the fields they belong to (RFC 6901, such as `/spec`), whatever stands there.
 ///
@@ -67,7 +67,8 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned,
 {
     let request = replace_status(object, status).map_err(kube::Error::BuildRequest)?;
-    client.request(request).await
+    let written = client.request_text(request).await?;
+    guard::read(&written).map_err(kube::Error::SerdeError)
 }
 
 /// A PUT of the status and of nothing else: the API server takes nothing else from it, and a patch costs it a text of the
