@@ -23,10 +23,11 @@ use crate::{
     observe::{Bound, Inventory, Knowledge, Shelf, Wanted, bind},
 };
 
-/// Tasks without an open call or run that one pass looks at, at most: what a pass holds of them is some kilobytes each,
-/// and all wake at once when a process begins or a server changes. The rest follow in the next pass.
+/// Tasks without an open call or run that one pass looks at because their time has come, at most: what a pass holds of them
+/// is some kilobytes each. Those whose time came first are looked at in every pass, since they are whose turn it is.
 const MOST: usize = 128;
-/// The same where no time has come for any of them, so that nobody waits for it.
+/// Others that one pass looks at: all wake at once when a process begins or a server changes, and for as long as the NAS cannot
+/// be read nobody rests. The rest follow in the next pass; each has its turn before anybody has a second one.
 const FEW: usize = 32;
 /// A nap that nothing ends is over after this: what a judgement could miss is not missed for good.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
@@ -130,6 +131,9 @@ pub struct Awake<'a> {
     touched: BTreeSet<TaskId>,
     /// How many others were to be looked at and are left for the next pass.
     pub left: usize,
+    /// How many were woken because their time had come, and how many others.
+    due: usize,
+    others: usize,
     /// How many of the objects were looked through for what is known of them.
     pub known: usize,
     /// The rows that may concern the objects.
@@ -153,6 +157,8 @@ impl<'a> Awake<'a> {
             intents: Vec::new(),
             touched: memory.forget_the_gone(tasks),
             left: 0,
+            due: 0,
+            others: 0,
             known: 0,
             inventory: None,
         };
@@ -212,16 +218,29 @@ impl<'a> Awake<'a> {
         // Who waits for a time that has come goes before those that are only looked at again.
         resting.sort_by_key(|place| self.tasks[*place].hint);
         let due = resting.partition_point(|place| self.tasks[*place].hint <= now.as_second());
-        let room = due.clamp(FEW, MOST).saturating_sub(self.objects.len());
-        self.left = resting.len().saturating_sub(room);
-        if self.left > 0 {
-            for place in resting.drain(room..) {
-                // What is read meanwhile is not noted for them, so it must not look as if nothing had been seen.
-                let uid = &self.tasks[place].uid;
-                memory.knowledge.remove(uid);
-                if let Some(nap) = memory.naps.get_mut(uid) {
-                    nap.quiet_since = NEVER;
-                }
+        let mut others = resting.split_off(due.min(MOST.saturating_sub(self.due)));
+        self.due += resting.len();
+        let had = |place: &usize| {
+            let task = &self.tasks[*place];
+            memory.had_a_turn.get(&task.uid) == Some(&task.version)
+        };
+        let mut looked: Vec<usize>;
+        (looked, others) = others.into_iter().partition(had);
+        let rest = others.split_off(others.len().min(FEW.saturating_sub(self.others)));
+        self.others += others.len();
+        self.left = rest.len();
+        let turns = others.iter().map(|place| &self.tasks[*place]);
+        memory
+            .had_a_turn
+            .extend(turns.map(|task| (task.uid.clone(), task.version)));
+        resting.append(&mut others);
+        looked.extend(rest);
+        for place in looked {
+            // What is read meanwhile is not noted for them, so it must not look as if nothing had been seen.
+            let uid = &self.tasks[place].uid;
+            memory.knowledge.remove(uid);
+            if let Some(nap) = memory.naps.get_mut(uid) {
+                nap.quiet_since = NEVER;
             }
         }
         open.append(&mut resting);

@@ -11,7 +11,7 @@ use super::{
     awake::Awake,
     cluster::{Cluster, WriteError},
     fleet::Memory,
-    judge::Decided,
+    judge::{Decided, Judged},
     packed::{Packed, Uid},
     pass::AT_ONCE,
     removal, report,
@@ -38,7 +38,7 @@ pub(super) async fn carry_out<C: Cluster>(
     server: &BackupServer,
     memory: &mut Memory,
     awake: &Awake<'_>,
-    decided: &[Decided],
+    judged: &Judged,
     is_awaited: &(dyn Fn() -> bool + Sync),
 ) -> Duration {
     let now = ctx.now();
@@ -51,14 +51,16 @@ pub(super) async fn carry_out<C: Cluster>(
     });
     // Calls first: whoever waits for one should not wait for news of the others.
     let (mut calls, mut others) = (Vec::new(), Vec::new());
-    for (index, (task, decided)) in awake.objects.iter().zip(decided).enumerate() {
+    for (index, (task, decided)) in awake.objects.iter().zip(&judged.decided).enumerate() {
         let (decision, status) = decided;
         if task.status.as_ref() == Some(status) && decision.finalizer == task.has_finalizer() {
             continue;
         }
         let uid = awake.packed(index).uid.clone();
-        let is_news = decision.act == Act::Nothing;
-        let jobs = if is_news { &mut others } else { &mut calls };
+        let is_call = decision.act != Act::Nothing;
+        let jobs = if is_call { &mut calls } else { &mut others };
+        // What was read for it would have to be read once more.
+        let is_news = !is_call && !judged.asked.contains(&index);
         let peer = peer.as_ref();
         jobs.push(async move {
             if is_news && is_patient && is_awaited() {

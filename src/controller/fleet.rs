@@ -111,6 +111,13 @@ impl Fleet {
         }
     }
 
+    /// Waits until nothing is under way that was begun.
+    pub async fn quiet(&self) {
+        for (_, memory) in self.all() {
+            drop(memory.lock().await);
+        }
+    }
+
     /// Ends every session. Network.
     pub async fn log_out(&self) {
         let all = self.all();
@@ -163,6 +170,8 @@ pub struct Memory {
     pub secret_read: Option<Timestamp>,
     /// Its resourceVersion then.
     pub secret_version: Option<String>,
+    /// Versions of the BackupTasks that were looked at while others still wait for their turn.
+    pub had_a_turn: HashMap<Uid, u64>,
     /// Of BackupTasks that are awake.
     pub knowledge: HashMap<Uid, Knowledge>,
     /// Of BackupTasks at rest.
@@ -279,6 +288,7 @@ impl Memory {
         self.next_poll = None;
         self.secret_read = None;
         self.naps.clear();
+        self.had_a_turn.clear();
         for knowledge in self.knowledge.values_mut() {
             let (call, withheld) = (knowledge.call.take(), knowledge.withheld.take());
             *knowledge = Knowledge {

@@ -152,12 +152,11 @@ impl Cluster for Kubernetes {
         read("BackupTasks of", namespace, LIST_DEADLINE, pages).await
     }
 
-    async fn tasks_version(&self, namespace: &str) -> Result<u64, ReadError> {
+    async fn tasks_version(&self, namespace: &str) -> Result<Option<u64>, ReadError> {
         let (api, params) = (self.tasks(namespace), ListParams::default().limit(1));
         let list = read("BackupTasks of", namespace, DEADLINE, api.list_metadata(&params)).await?;
         let version = list.metadata.resource_version;
-        // 0 is before everything: whoever asks then knows nothing.
-        Ok(version.and_then(|version| version.parse().ok()).unwrap_or(0))
+        Ok(version.and_then(|version| version.parse().ok()))
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {

@@ -260,13 +260,15 @@ impl Controllers {
             stream::select(changes(orphans).map(|_| ()), led.map(|_| ())),
             stop.clone(),
         );
-        // A controller that is stopped before its store is filled waits for that; no pass can be under way then.
-        let (unfilled, begun) = (scope.clone(), stop.clone());
+        // A controller that is stopped before its store is filled waits for that. No pass can be under way then, but a login
+        // can be, and whoever was refused has to know.
+        let (unfilled, begun, preparing) = (scope.clone(), stop.clone(), Arc::clone(&context));
         let given_up = async move {
             stopped(begun).await;
             if unfilled.is_ready() {
                 future::pending::<()>().await;
             }
+            preparing.fleet.quiet().await;
         };
         let passes = servers
             .reconcile_on(gained)
@@ -499,8 +501,12 @@ async fn reconcile_server<C: Cluster>(
     let (context, scope) = shared.as_ref();
     let key = (server.namespace().unwrap_or_default(), server.name_any());
     let is_led = || context.fence_of(&key).is_open();
-    if is_led() && !scope.is_ready() {
-        // The tasks are being listed. Meanwhile the NAS can be logged in to.
+    // Whoever leads later is woken by that.
+    if !is_led() {
+        return Ok(Action::await_change());
+    }
+    if !scope.is_ready() {
+        // The tasks are being listed. The NAS can be read meanwhile.
         let known = scope.server(&key);
         let prepared = async {
             if let Some(server) = &known {
@@ -508,10 +514,9 @@ async fn reconcile_server<C: Cluster>(
             }
         };
         future::join(scope.ready(), prepared).await;
-    }
-    // Whoever leads later is woken by that.
-    if !is_led() {
-        return Ok(Action::await_change());
+        if !is_led() {
+            return Ok(Action::await_change());
+        }
     }
     // The store is newer than the object that woke us.
     let Some(server) = scope.server(&key) else {

@@ -187,7 +187,11 @@ fn hint(task: &BackupTask) -> i64 {
     if is_edited {
         return EDITED;
     }
-    let times = [&status.next_run_time, &status.next_attempt_time];
+    let times = [
+        &status.due_since,
+        &status.next_run_time,
+        &status.next_attempt_time,
+    ];
     let next = times.into_iter().flatten().map(|time| time.0.as_second()).min();
     next.unwrap_or(i64::MAX)
 }

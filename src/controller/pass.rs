@@ -1,7 +1,11 @@
 //! One pass over one BackupServer: observe, decide, act, report. kube-runtime never runs two passes of a server at
 //! once and folds a burst of changes into one, so a pass sees server, tasks and inventory as one value.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -53,11 +57,13 @@ pub async fn prepare<C: Cluster>(ctx: &Context<C>, server: &BackupServer) {
     let Ok(version) = ctx.cluster.tasks_version(&key.0).await else {
         return;
     };
-    if fence.is_open() {
-        let server = newest_server(server, memory);
-        read::poll(ctx, &server, memory, &[], ctx.now()).await;
-        memory.early = Some(version);
+    if !fence.is_open() {
+        return;
     }
+    let (server, asked) = (newest_server(server, memory), ctx.now());
+    read::poll(ctx, &server, memory, &[], asked).await;
+    let is_read = memory.shelf.as_ref().is_some_and(|shelf| shelf.begun >= asked);
+    memory.early = version.filter(|_| is_read);
 }
 
 /// Runs one pass; returns when the next one is due by itself. The tasks are as a watch shows them, whose list was asked for at
@@ -91,7 +97,7 @@ pub async fn pass_over<C: Cluster>(
     let found = settles_from(&fence, &server, begun);
     read::poll(ctx, &server, memory, &awake.objects, begun).await;
     let judged = judge::decide_all(ctx, &server, memory, &mut awake, begun, found).await;
-    let mut next = carry::carry_out(ctx, &fence, &server, memory, &awake, &judged.decided, is_awaited).await;
+    let mut next = carry::carry_out(ctx, &fence, &server, memory, &awake, &judged, is_awaited).await;
     let decisions = &judged.decided;
     memory.active = awake.left > 0 || decisions.iter().any(|(decision, _)| decision.active);
     memory.seeking = seeking(&awake.objects, decisions);
@@ -116,6 +122,7 @@ pub async fn pass_over<C: Cluster>(
     if awake.left > 0 {
         return Duration::ZERO;
     }
+    memory.had_a_turn = HashMap::new();
     let now = ctx.now();
     let wakes = decisions.iter().filter_map(|(decision, _)| decision.wake);
     let naps = memory.naps.values().filter_map(awake::Nap::until).min();

@@ -275,8 +275,8 @@ impl Cluster for MemoryStore {
         Ok(tasks.map(|(_, task)| Arc::new(Packed::alone(task))).collect())
     }
 
-    async fn tasks_version(&self, _: &str) -> Result<u64, ReadError> {
-        Ok(self.content().version)
+    async fn tasks_version(&self, _: &str) -> Result<Option<u64>, ReadError> {
+        Ok(Some(self.content().version))
     }
 
     async fn read_server(&self, namespace: &str, name: &str) -> Result<Option<BackupServer>, ReadError> {

@@ -1,10 +1,10 @@
-//! Compare-and-swap, as cheap for both sides as the API server has it: what is to be replaced, under the version that was read,
-//! and nothing else. Where the object has another version meanwhile it answers 409 and writes nothing.
+//! Compare-and-swap by a JSON Patch: one field as a whole, under the version that was read. Where the object has
+//! another version meanwhile the API server answers 409 and writes nothing.
 
 use http::{HeaderValue, header::CONTENT_TYPE};
 use kube::{
     Client, Resource, ResourceExt,
-    api::{Patch, PatchParams, PostParams, Request},
+    api::{Patch, PatchParams, Request},
     core::{NamespaceResourceScope, request},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -12,14 +12,15 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{guard, kubernetes::MANAGER};
 
-/// A JSON Patch that puts values in the place of the fields they belong to (RFC 6901, such as `/spec`), whatever stands there.
+/// A request that puts values in the place of the fields they belong to (RFC 6901, such as `/spec`), whatever stands there;
+/// of the object itself, or of a part of it such as `status`.
 ///
-/// It writes the old `resourceVersion` into the object as well, which is what a PUT would carry: a `test` operation in its
-/// place would be answered by 422, as a spoilt value is. A version that is absent is refused by the API server, which takes
-/// no unconditional update of these kinds.
+/// The patch writes the old `resourceVersion` into the object as well, which is what a PUT would carry: a `test`
+/// operation in its place would be answered by 422, as a spoilt value is. A version that is absent is refused by the API
+/// server, which takes no unconditional update of these kinds.
 pub(super) fn swap(
     place: &Request,
-    name: &str,
+    (name, part): (&str, Option<&str>),
     version: Option<&str>,
     fields: &[(&str, &RawValue)],
 ) -> Result<http::Request<Vec<u8>>, request::Error> {
@@ -34,8 +35,12 @@ pub(super) fn swap(
         path,
         value,
     }));
-    // Written down as they are: by way of [`Patch::Json`] a value becomes a tree three times.
-    let mut request = place.patch(name, &parameters(), &Patch::Merge(operations))?;
+    // Written down as they are: by way of [`Patch::Json`] a status becomes a tree of values three times.
+    let patch = Patch::Merge(operations);
+    let mut request = match part {
+        Some(part) => place.patch_subresource(part, name, &parameters(), &patch),
+        None => place.patch(name, &parameters(), &patch),
+    }?;
     // What is in it is no merge patch.
     let operations = HeaderValue::from_static("application/json-patch+json");
     request.headers_mut().insert(CONTENT_TYPE, operations);
@@ -58,6 +63,10 @@ pub(super) fn raw(value: &impl Serialize) -> Box<RawValue> {
 }
 
 /// Puts a status in the place of an object's; gives the object as it is written. Network.
+///
+/// A PUT of the status alone would cost the API server less, which writes an object down for a patch and reads it again. But
+/// labels and annotations that a PUT lacks stay where they are and are taken from whoever applied them (server-side apply goes
+/// by what was sent): left out of the next apply they would stay for ever.
 pub(super) async fn swap_status<K>(
     client: &Client,
     object: &K,
@@ -66,56 +75,19 @@ pub(super) async fn swap_status<K>(
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned,
 {
-    let request = replace_status(object, status).map_err(kube::Error::BuildRequest)?;
+    let place = Request::new(K::url_path(&(), object.namespace().as_deref()));
+    let version = object.resource_version();
+    let fields = [("/status", &*raw(status))];
+    let request = swap(
+        &place,
+        (&object.name_any(), Some("status")),
+        version.as_deref(),
+        &fields,
+    );
+    let mut request = request.map_err(kube::Error::BuildRequest)?;
+    request.extensions_mut().insert("patch_status");
     let written = client.request_text(request).await?;
     guard::read(&written).map_err(kube::Error::SerdeError)
-}
-
-/// A PUT of the status and of nothing else: the API server takes nothing else from it, and a patch costs it a text of the
-/// whole object and a second reading of that.
-fn replace_status<K>(object: &K, status: &impl Serialize) -> Result<http::Request<Vec<u8>>, request::Error>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    let meta = object.meta();
-    let body = raw(&Put {
-        api_version: &K::api_version(&()),
-        kind: &K::kind(&()),
-        metadata: Identity {
-            name: meta.name.as_deref(),
-            namespace: meta.namespace.as_deref(),
-            uid: meta.uid.as_deref(),
-            // Absent it would be an unconditional update, which the API server does not take of these kinds.
-            resource_version: meta.resource_version.as_deref(),
-        },
-        status,
-    });
-    let params = PostParams {
-        field_manager: Some(MANAGER.to_owned()),
-        ..PostParams::default()
-    };
-    let place = Request::new(K::url_path(&(), meta.namespace.as_deref()));
-    place.replace_subresource("status", &object.name_any(), &params, body.get().into())
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Put<'a, S> {
-    api_version: &'a str,
-    kind: &'a str,
-    metadata: Identity<'a>,
-    status: &'a S,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Identity<'a> {
-    name: Option<&'a str>,
-    namespace: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uid: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resource_version: Option<&'a str>,
 }
 
 /// Under the operator's own name as field manager.
@@ -135,54 +107,31 @@ mod tests {
     use super::*;
     use crate::api::BackupTask;
 
-    fn request() -> Request {
-        Request::new(BackupTask::url_path(&(), Some("here")))
-    }
-
-    fn sent(request: &http::Request<Vec<u8>>) -> Value {
-        serde_json::from_slice(request.body()).unwrap()
-    }
-
     #[test]
     fn the_whole_field_is_replaced_under_the_version_that_was_read() {
-        let value = raw(&json!({ "holderIdentity": "me" }));
-        let request = swap(&request(), "office", Some("7"), &[("/spec", &value)]).unwrap();
-        assert_eq!(request.method(), http::Method::PATCH);
-        assert_eq!(
-            *request.uri(),
-            "/apis/activebackup.dev/v1alpha1/namespaces/here/backuptasks/office?&fieldManager=abb-operator"
-        );
-        assert_eq!(request.headers()[CONTENT_TYPE], "application/json-patch+json");
-        assert_eq!(
-            sent(&request),
-            json!([
-                { "op": "replace", "path": "/metadata/resourceVersion", "value": "7" },
-                { "op": "add", "path": "/spec", "value": { "holderIdentity": "me" } },
-            ])
-        );
-    }
-
-    #[test]
-    fn a_status_goes_alone_under_the_version_that_was_read() {
-        let spec = json!({ "serverRef": { "name": "nas" }, "task": { "id": 1 } });
-        let mut task = BackupTask::new("office", serde_json::from_value(spec).unwrap());
-        task.metadata.namespace = Some("here".to_owned());
-        task.metadata.uid = Some("u1".to_owned());
-        task.metadata.resource_version = Some("7".to_owned());
-        let request = replace_status(&task, &json!({ "state": "Idle" })).unwrap();
-        assert_eq!(request.method(), http::Method::PUT);
-        assert_eq!(
-            *request.uri(),
-            "/apis/activebackup.dev/v1alpha1/namespaces/here/backuptasks/office/status?&fieldManager=abb-operator"
-        );
-        assert_eq!(
-            sent(&request),
-            json!({
-                "apiVersion": "activebackup.dev/v1alpha1",
-                "kind": "BackupTask",
-                "metadata": { "name": "office", "namespace": "here", "uid": "u1", "resourceVersion": "7" },
-                "status": { "state": "Idle" },
-            })
-        );
+        let place = Request::new(BackupTask::url_path(&(), Some("here")));
+        let state = raw(&json!({ "state": "Idle" }));
+        let request = |part| swap(&place, ("office", part), Some("7"), &[("/status", &state)]).unwrap();
+        for (request, path) in [
+            (request(None), "office"),
+            (request(Some("status")), "office/status"),
+        ] {
+            assert_eq!(request.method(), http::Method::PATCH);
+            assert_eq!(
+                *request.uri(),
+                *format!(
+                    "/apis/activebackup.dev/v1alpha1/namespaces/here/backuptasks/{path}?&fieldManager=abb-operator"
+                )
+            );
+            assert_eq!(request.headers()[CONTENT_TYPE], "application/json-patch+json");
+            let sent: Value = serde_json::from_slice(request.body()).unwrap();
+            assert_eq!(
+                sent,
+                json!([
+                    { "op": "replace", "path": "/metadata/resourceVersion", "value": "7" },
+                    { "op": "add", "path": "/status", "value": { "state": "Idle" } },
+                ])
+            );
+        }
     }
 }

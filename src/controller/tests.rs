@@ -99,7 +99,7 @@ impl Cluster for Api {
         self.store.list_tasks(namespace).await
     }
 
-    async fn tasks_version(&self, namespace: &str) -> Result<u64, ReadError> {
+    async fn tasks_version(&self, namespace: &str) -> Result<Option<u64>, ReadError> {
         self.store.tasks_version(namespace).await
     }
 
@@ -422,6 +422,23 @@ async fn news_gives_way_to_what_somebody_waits_for_and_not_for_ever() {
     advance(Duration::from_secs(2)).await;
     busy().await;
     assert_ne!(lab.task(1).status, seen, "others have come long enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_ever_behind_those_who_do_not_rest() {
+    const ALL: std::ops::Range<i64> = 3..203;
+    let lab = Lab::leading(&json!({ "polling": { "idle": "1m", "active": "1m" } }));
+    // The NAS has no such tasks, so none of them rests.
+    ALL.for_each(|id| lab.apply(id, &json!({})));
+    lab.pass_for(60).await;
+    let mut fault = crate::simulator::Fault::new(crate::simulator::FaultKind::Http { status: 502 });
+    fault.times = 0;
+    lab.control(Control::AddFault(fault));
+    let passes = lab.pass_for(240).await;
+    for id in ALL {
+        assert_eq!(lab.said(id).0, "ServerNotReady", "{id}");
+    }
+    assert!(passes < 60, "{passes}");
 }
 
 #[tokio::test(start_paused = true)]

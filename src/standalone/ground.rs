@@ -65,7 +65,7 @@ impl Cluster for Ground {
         self.store.list_tasks(namespace).await
     }
 
-    async fn tasks_version(&self, namespace: &str) -> Result<u64, ReadError> {
+    async fn tasks_version(&self, namespace: &str) -> Result<Option<u64>, ReadError> {
         self.store.tasks_version(namespace).await
     }
 

@@ -172,6 +172,43 @@ async fn what_people_add_and_what_git_applies_leave_each_other_alone() {
 }
 
 #[tokio::test]
+async fn what_git_has_given_a_task_it_can_take_away_after_the_status_was_written() {
+    let lab = Lab::new("ownership").await;
+    let file = lab.namespace.cluster().directory().join("ownership.yaml");
+    let apply = async |text: &str| {
+        fs::write(&file, text).unwrap();
+        let file = file.to_str().unwrap();
+        let arguments = [
+            "apply",
+            "--server-side",
+            "--field-manager=argocd-controller",
+            "-f",
+            file,
+        ];
+        lab.namespace.kubectl(&arguments).await.ok();
+    };
+    let plain = crate::lab::task("laptop", "laptop", "");
+    let (name, extras) = (
+        "{name: laptop}",
+        "labels: {team: a}, annotations: {example.com/note: b}",
+    );
+    let marked = plain.replace(name, &format!("{{name: laptop, {extras}}}"));
+    assert_ne!(marked, plain);
+    apply(&marked).await;
+    eventually("its status is written", async || {
+        let object = lab.namespace.get("bt", "laptop").await;
+        (object["status"]["observedGeneration"] == 1).then_some(())
+    })
+    .await;
+    apply(&plain).await;
+    let metadata = lab.namespace.get("bt", "laptop").await["metadata"].clone();
+    assert!(
+        metadata["labels"].is_null() && metadata["annotations"].is_null(),
+        "{metadata}"
+    );
+}
+
+#[tokio::test]
 async fn an_unknown_field_is_refused_only_by_strict_validation() {
     let namespace = cluster().await.namespace("unknown").await;
     let file = namespace.cluster().directory().join("unknown.yaml");

@@ -314,7 +314,7 @@ impl Cluster for ApiClient {
         Ok(tasks)
     }
 
-    async fn tasks_version(&self, _: &str) -> Result<u64, ReadError> {
+    async fn tasks_version(&self, _: &str) -> Result<Option<u64>, ReadError> {
         let fault = self
             .world
             .step(self.process, Step::Read, || {
@@ -323,7 +323,7 @@ impl Cluster for ApiClient {
             .await;
         let version = self.world.lock().api.version();
         self.world.after(self.process, fault).await;
-        Ok(version)
+        Ok(Some(version))
     }
 
     async fn read_server(&self, _: &str, _: &str) -> Result<Option<BackupServer>, ReadError> {

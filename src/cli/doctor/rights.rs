@@ -38,8 +38,8 @@ pub(super) async fn look(
     for (resource, verbs) in [
         ("backuptasks", &["get", "list", "watch", "patch"][..]),
         ("backupservers", &["get", "list", "watch"]),
-        ("backuptasks/status", &["update"]),
-        ("backupservers/status", &["update"]),
+        ("backuptasks/status", &["patch"]),
+        ("backupservers/status", &["patch"]),
     ] {
         asked.extend(verbs.iter().map(|verb| here(right(verb, GROUP, resource))));
     }

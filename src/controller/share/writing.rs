@@ -33,7 +33,7 @@ pub(super) async fn write(
         let (spec, labels) = (swap::raw(&lease.spec), swap::raw(&lease.metadata.labels));
         let mut fields = vec![("/spec", &*spec)];
         fields.extend(with_labels.then_some(("/metadata/labels", &*labels)));
-        swap::swap(&requests, name, Some(version), &fields)
+        swap::swap(&requests, (name, None), Some(version), &fields)
     } else {
         requests.create(&PostParams::default(), swap::raw(lease).get().into())
     };

@@ -7,15 +7,13 @@ use std::{
 };
 
 use abb_operator::simulator::Scenario;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::{Api, api::PostParams};
 use serde_json::{Value, json};
 
 use crate::{
     arm,
     audit::Audit,
     floor,
-    harness::{Namespace, cluster, rights::RELEASE},
+    harness::{Namespace, cluster},
     nas::{self, Hosts, Nas},
     objects::{GROUP, Objects, WRITERS, for_each},
     settings::Settings,
@@ -90,8 +88,6 @@ impl Ground {
             client: namespace.client().await,
             namespace: namespace.name().to_owned(),
         };
-        let client = objects.client.clone();
-        floor_rights(client, namespace.name()).await;
         let account = &hosts.nas[0];
         let secret = json!({
             "metadata": { "name": "nas" },
@@ -265,25 +261,4 @@ fn server(index: usize, nas: &Nas, plan: &Plan) -> Value {
             "removals": { "allowed": true, "maxPerDay": 10_000 },
         },
     })
-}
-
-/// The floor goes by the operator's account and patches statuses, which the operator itself does not.
-async fn floor_rights(client: kube::Client, namespace: &str) {
-    let metadata = json!({ "name": "floor" });
-    let role = json!({
-        "metadata": metadata,
-        "rules": [{ "apiGroups": ["activebackup.dev"], "resources": ["backuptasks/status"], "verbs": ["patch"] }],
-    });
-    let binding = json!({
-        "metadata": metadata,
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "floor" },
-        "subjects": [{ "kind": "ServiceAccount", "name": RELEASE, "namespace": namespace }],
-    });
-    let roles: Api<Role> = Api::namespaced(client.clone(), namespace);
-    let bindings: Api<RoleBinding> = Api::namespaced(client, namespace);
-    let params = PostParams::default();
-    let role: Role = serde_json::from_value(role).unwrap();
-    roles.create(&params, &role).await.unwrap();
-    let binding: RoleBinding = serde_json::from_value(binding).unwrap();
-    bindings.create(&params, &binding).await.unwrap();
 }

@@ -110,9 +110,9 @@ fn runs_report(
         report.add(figure);
     }
     // Beside what the versions showed: a write that no version showed is one too.
-    let patched = count(entries, "update", "backuptasks/status");
-    report.add(figure("status writes in the audit log", patched).floor(vec![floor / runs]));
-    let server = count(entries, "update", "backupservers/status");
+    let patched = count(entries, "patch", "backuptasks/status");
+    report.add(figure("status patches in the audit log", patched).floor(vec![floor / runs]));
+    let server = count(entries, "patch", "backupservers/status");
     report.add(figure("BackupServer status writes", server));
     report.add(figure("finalizer writes", count(entries, "patch", "backuptasks")));
     let events = ["create", "patch"].map(|verb| count(entries, verb, "events"));
@@ -228,7 +228,7 @@ async fn removals(settings: &Settings, report: &mut Report) {
     let figure = |what: &str, value: f64| Figure::new("writes", what, "per removal", vec![value / removals]);
     report.add(figure(
         "remove: status writes",
-        count(&entries, "update", "backuptasks/status"),
+        count(&entries, "patch", "backuptasks/status"),
     ));
     let reads = |entry: &&Entry| matches!(entry.verb.as_str(), "get" | "list") && !entry.is_lease();
     let reads = entries.iter().filter(reads).count();
@@ -238,7 +238,7 @@ async fn removals(settings: &Settings, report: &mut Report) {
             .limit(Limit::AtMost(2.0))
             .note(format!("{} of them Secrets", short(secrets / removals))),
     );
-    let breaker = count(&entries, "update", "backupservers/status");
+    let breaker = count(&entries, "patch", "backupservers/status");
     report.add(figure("remove: breaker and server status writes", breaker));
     let events = ["create", "patch"].map(|verb| count(&entries, verb, "events"));
     report.add(figure("remove: Events written", events.iter().sum()));
@@ -269,7 +269,7 @@ async fn removals(settings: &Settings, report: &mut Report) {
     ));
     report.add(figure(
         "deletion: status writes",
-        count(&entries, "update", "backuptasks/status"),
+        count(&entries, "patch", "backuptasks/status"),
     ));
     running.stop().await;
     ground.clear().await;
