@@ -53,6 +53,18 @@ pub struct Scenario {
     pub answer: Option<ReceiptOutcome>,
 }
 
+impl Scenario {
+    /// Whether the NAS shows a run that has ended nowhere for longer than `timeouts.settle`. Whoever finds its intent only then
+    /// sees nothing in two reads and asks once more, as the protocol has it (step 6): no process could know better.
+    pub fn hides_runs(&self) -> bool {
+        let behaviour = &self.nas.behaviour;
+        let hidden = behaviour
+            .last_result_delay_seconds
+            .min(behaviour.result_row_delay_seconds);
+        hidden > self.server.spec.timeouts.settle.get().as_secs_f64()
+    }
+}
+
 /// When every run begins: eight in the morning, UTC.
 pub fn start() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()

@@ -149,7 +149,8 @@ fn plans(draws: u64, seed: u64) -> (Vec<(usize, Plan)>, usize) {
         .iter()
         .map(|scenario| run(scenario, &Plan::default(), false).steps)
         .collect();
-    for (index, length) in lengths.iter().enumerate() {
+    let is_swept = |(index, _): &(usize, &u64)| !scenarios[*index].hides_runs();
+    for (index, length) in lengths.iter().enumerate().filter(is_swept) {
         for step in 1..=*length {
             for fault in [
                 Fault::CrashBefore,
@@ -167,7 +168,7 @@ fn plans(draws: u64, seed: u64) -> (Vec<(usize, Plan)>, usize) {
         }
     }
     let crashes = plans.len();
-    for (index, length) in lengths.iter().enumerate() {
+    for (index, length) in lengths.iter().enumerate().filter(is_swept) {
         for first in ALL {
             for second in ALL {
                 for _ in 0..draws {
