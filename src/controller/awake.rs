@@ -218,24 +218,18 @@ impl<'a> Awake<'a> {
         // Who waits for a time that has come goes before those that are only looked at again.
         resting.sort_by_key(|place| self.tasks[*place].hint);
         let due = resting.partition_point(|place| self.tasks[*place].hint <= now.as_second());
-        let mut others = resting.split_off(due.min(MOST.saturating_sub(self.due)));
+        let others = resting.split_off(due.min(MOST.saturating_sub(self.due)));
         self.due += resting.len();
-        let had = |place: &usize| {
+        let had_a_turn = |place: &usize| {
             let task = &self.tasks[*place];
             memory.had_a_turn.get(&task.uid) == Some(&task.version)
         };
-        let mut looked: Vec<usize>;
-        (looked, others) = others.into_iter().partition(had);
-        let rest = others.split_off(others.len().min(FEW.saturating_sub(self.others)));
-        self.others += others.len();
-        self.left = rest.len();
-        let turns = others.iter().map(|place| &self.tasks[*place]);
-        memory
-            .had_a_turn
-            .extend(turns.map(|task| (task.uid.clone(), task.version)));
-        resting.append(&mut others);
-        looked.extend(rest);
-        for place in looked {
+        let (had, mut next): (Vec<usize>, Vec<usize>) = others.into_iter().partition(had_a_turn);
+        let later = next.split_off(next.len().min(FEW.saturating_sub(self.others)));
+        self.others += next.len();
+        self.left = later.len();
+        resting.append(&mut next);
+        for place in later.into_iter().chain(had) {
             // What is read meanwhile is not noted for them, so it must not look as if nothing had been seen.
             let uid = &self.tasks[place].uid;
             memory.knowledge.remove(uid);
@@ -264,6 +258,17 @@ impl<'a> Awake<'a> {
         self.places.push(place);
         self.objects.push(task.open());
         self.intents.push(identity());
+    }
+
+    /// Notes who was looked at and does not rest, as long as others wait for their turn.
+    pub fn note_turns(&self, memory: &mut Memory) {
+        let mut turns = std::mem::take(&mut memory.had_a_turn);
+        if self.left > 0 {
+            let looked_at = self.places.iter().map(|place| &self.tasks[*place]);
+            let restless = looked_at.filter(|task| !memory.naps.contains_key(&task.uid));
+            turns.extend(restless.map(|task| (task.uid.clone(), task.version)));
+            memory.had_a_turn = turns;
+        }
     }
 
     /// The task as it is put away.

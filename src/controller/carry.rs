@@ -64,14 +64,14 @@ pub(super) async fn carry_out<C: Cluster>(
         let peer = peer.as_ref();
         jobs.push(async move {
             if is_news && is_patient && is_awaited() {
-                return Done::left(uid);
+                return None;
             }
-            carry_out_one(ctx, fence, server, peer, (uid, task), decided).await
+            Some(carry_out_one(ctx, fence, server, peer, (uid, task), decided).await)
         });
     }
     calls.append(&mut others);
-    let done: Vec<Done> = stream::iter(calls).buffer_unordered(AT_ONCE).collect().await;
-    let is_left = done.iter().any(|done| done.left);
+    let done: Vec<Option<Done>> = stream::iter(calls).buffer_unordered(AT_ONCE).collect().await;
+    let is_left = done.iter().any(Option::is_none);
     memory.giving_way = is_left.then(|| memory.giving_way.unwrap_or(now));
     let mut next = if is_left { Duration::ZERO } else { Duration::MAX };
     for Done {
@@ -81,8 +81,7 @@ pub(super) async fn carry_out<C: Cluster>(
         again,
         unwritten,
         server_written,
-        left: _,
-    } in done
+    } in done.into_iter().flatten()
     {
         if unwritten {
             // What was read for that status is in no status: it has to be read again.
@@ -139,30 +138,6 @@ struct Done {
     again: bool,
     /// The status was to change and could not be written.
     unwritten: bool,
-    /// It was left to the next pass.
-    left: bool,
-}
-
-impl Done {
-    fn nothing(uid: Uid) -> Self {
-        Self {
-            uid,
-            written: None,
-            server_written: None,
-            sent: None,
-            again: false,
-            unwritten: false,
-            left: false,
-        }
-    }
-
-    fn left(uid: Uid) -> Self {
-        Self {
-            unwritten: true,
-            left: true,
-            ..Self::nothing(uid)
-        }
-    }
 }
 
 /// What came of a recorded call.
@@ -182,7 +157,14 @@ async fn carry_out_one<C: Cluster>(
     (uid, task): (Uid, &BackupTask),
     (decision, status): &Decided,
 ) -> Done {
-    let mut done = Done::nothing(uid);
+    let mut done = Done {
+        uid,
+        written: None,
+        server_written: None,
+        sent: None,
+        again: false,
+        unwritten: false,
+    };
     // What has not begun when the server is given away is left to whoever has it next.
     if !fence.is_open() || fence.is_closing() {
         done.unwritten = true;

@@ -288,7 +288,6 @@ pub(super) fn let_rest(memory: &mut Memory, awake: &Awake<'_>, judged: &Judged, 
         };
         if let Some(nap) = Nap::begin(packed.version, *facts, known, knowledge, decision.wake, now) {
             memory.knowledge.remove(&packed.uid);
-            memory.had_a_turn.remove(&packed.uid);
             memory.naps.insert(packed.uid.clone(), nap);
         }
     }

@@ -261,7 +261,7 @@ impl Controllers {
             stop.clone(),
         );
         // A controller that is stopped before its store is filled waits for that. No pass can be under way then, but a login
-        // can be, and whoever was refused has to know.
+        // can be, whose session is to be ended.
         let (unfilled, begun, preparing) = (scope.clone(), stop.clone(), Arc::clone(&context));
         let given_up = async move {
             stopped(begun).await;

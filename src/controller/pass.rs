@@ -1,11 +1,7 @@
 //! One pass over one BackupServer: observe, decide, act, report. kube-runtime never runs two passes of a server at
 //! once and folds a burst of changes into one, so a pass sees server, tasks and inventory as one value.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -109,6 +105,7 @@ pub async fn pass_over<C: Cluster>(
     let due = next_look(&server, memory, &awake.objects, decisions, now);
     memory.next_poll = Some(due);
     judge::let_rest(memory, &awake, &judged, now);
+    awake.note_turns(memory);
     #[cfg(debug_assertions)]
     judge::prove_naps(now, &server, memory, &tasks);
     // Those who were left for the next pass are not counted yet.
@@ -122,7 +119,6 @@ pub async fn pass_over<C: Cluster>(
     if awake.left > 0 {
         return Duration::ZERO;
     }
-    memory.had_a_turn = HashMap::new();
     let now = ctx.now();
     let wakes = decisions.iter().filter_map(|(decision, _)| decision.wake);
     let naps = memory.naps.values().filter_map(awake::Nap::until).min();

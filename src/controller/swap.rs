@@ -84,9 +84,9 @@ where
         version.as_deref(),
         &fields,
     );
-    let mut request = request.map_err(kube::Error::BuildRequest)?;
-    request.extensions_mut().insert("patch_status");
-    let written = client.request_text(request).await?;
+    let written = client
+        .request_text(request.map_err(kube::Error::BuildRequest)?)
+        .await?;
     guard::read(&written).map_err(kube::Error::SerdeError)
 }
 

@@ -278,21 +278,21 @@ impl Lab {
         self.nas.lock().control(control, self.clock.now()).unwrap()
     }
 
-    fn count(&self, method: &str) -> u64 {
+    fn requests(&self, api: Option<&str>, method: &str) -> u64 {
         let counted = self.control(Control::CountRequests {
-            api: None,
+            api: api.map(str::to_owned),
             method: Some(method.to_owned()),
         });
         counted["count"].as_u64().unwrap()
     }
 
+    fn count(&self, method: &str) -> u64 {
+        self.requests(None, method)
+    }
+
     /// Inventories.
     fn lists(&self) -> u64 {
-        let counted = self.control(Control::CountRequests {
-            api: Some("SYNO.ActiveBackup.Task".to_owned()),
-            method: Some("list".to_owned()),
-        });
-        counted["count"].as_u64().unwrap()
+        self.requests(Some("SYNO.ActiveBackup.Task"), "list")
     }
 
     fn effects(&self, kind: &str) -> usize {

@@ -149,8 +149,8 @@ fn plans(draws: u64, seed: u64) -> (Vec<(usize, Plan)>, usize) {
         .iter()
         .map(|scenario| run(scenario, &Plan::default(), false).steps)
         .collect();
-    let is_swept = |(index, _): &(usize, &u64)| !scenarios[*index].hides_runs();
-    for (index, length) in lengths.iter().enumerate().filter(is_swept) {
+    let hides_runs = |index: usize| scenarios[index].hides_runs();
+    for (index, length) in lengths.iter().enumerate() {
         for step in 1..=*length {
             for fault in [
                 Fault::CrashBefore,
@@ -158,6 +158,10 @@ fn plans(draws: u64, seed: u64) -> (Vec<(usize, Plan)>, usize) {
                 Fault::AllCrash,
                 Fault::Pause,
             ] {
+                // Whoever takes over from one that is paused comes when the run has ended.
+                if fault == Fault::Pause && hides_runs(index) {
+                    continue;
+                }
                 plans.push((
                     index,
                     Plan {
@@ -168,7 +172,11 @@ fn plans(draws: u64, seed: u64) -> (Vec<(usize, Plan)>, usize) {
         }
     }
     let crashes = plans.len();
-    for (index, length) in lengths.iter().enumerate().filter(is_swept) {
+    for (index, length) in lengths
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !hides_runs(*index))
+    {
         for first in ALL {
             for second in ALL {
                 for _ in 0..draws {
