@@ -394,7 +394,7 @@ mod tests {
         let (cluster, calls) = api_server().await;
         let tasks = cluster.list_tasks("here").await.unwrap();
         assert_eq!(
-            tasks.iter().map(|task| &*task.name).collect::<Vec<_>>(),
+            tasks.iter().map(|task| task.name()).collect::<Vec<_>>(),
             ["whole"]
         );
         let (_, uri, _) = &calls.lock().unwrap()[0];

@@ -6,11 +6,14 @@
 //! others, of which `kubectl apply` writes the largest.
 
 use std::{
-    cmp::Ordering,
+    cmp,
     collections::BTreeMap,
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
 use kube::{ResourceExt, api::ObjectMeta};
@@ -72,8 +75,6 @@ impl fmt::Display for Uid {
 pub struct Packed {
     /// The namespace, shared by all objects of it.
     pub namespace: Arc<str>,
-    /// The name.
-    pub name: Box<str>,
     /// `spec.serverRef.name`, shared by all tasks of that server.
     pub server: Arc<str>,
     /// The identity, the name where there is none.
@@ -84,6 +85,10 @@ pub struct Packed {
     pub is_open: bool,
     /// When something of it is due by its status, seconds since 1970: [`EDITED`] where it was edited since.
     pub hint: i64,
+    /// Length of the name, in bytes.
+    named: u32,
+    /// The list that has shown it last, in a store that counts them.
+    pub(super) shown: Shown,
     body: Body,
 }
 
@@ -91,8 +96,18 @@ pub struct Packed {
 enum Body {
     /// As it is.
     Whole(Box<BackupTask>),
-    /// Compressed JSON of that length, in bytes.
-    Away { length: u32, text: Box<[u8]> },
+    /// The name, and the compressed JSON behind its length.
+    Away(Box<[u8]>),
+}
+
+/// A number that changes while the object is shared.
+#[derive(Debug, Default)]
+pub(super) struct Shown(pub AtomicU16);
+
+impl Clone for Shown {
+    fn clone(&self) -> Self {
+        Self(AtomicU16::new(self.0.load(Ordering::Relaxed)))
+    }
 }
 
 impl Packed {
@@ -108,30 +123,41 @@ impl Packed {
     /// Never: an object that was read from JSON of some megabytes is such JSON.
     #[must_use]
     pub fn of(task: &BackupTask, mut shared: impl FnMut(&str) -> Arc<str>) -> Self {
-        let slim = BackupTask {
-            metadata: slim(&task.metadata),
-            spec: task.spec.clone(),
-            status: task.status.clone(),
-        };
         let is_open = is_open(task, task.status.as_ref());
+        let name = task.metadata.name.as_deref().unwrap_or_default();
         let body = if is_open {
-            Body::Whole(Box::new(slim))
+            Body::Whole(Box::new(BackupTask {
+                metadata: slim(&task.metadata),
+                spec: task.spec.clone(),
+                status: task.status.clone(),
+            }))
         } else {
-            let text = serde_json::to_vec(&slim).expect("a task is JSON with texts as keys");
-            Body::Away {
-                length: u32::try_from(text.len()).expect("an object is some megabytes at most"),
-                text: lz4_flex::block::compress_with_dict(&text, WORDS).into(),
-            }
+            let text = serde_json::to_vec(&bare(task)).expect("a task is JSON with texts as keys");
+            let text = lz4_flex::block::compress_prepend_size_with_dict(&text, WORDS);
+            Body::Away([name.as_bytes(), &text].concat().into())
         };
         Self {
             namespace: shared(task.metadata.namespace.as_deref().unwrap_or_default()),
-            name: task.name_any().into(),
             server: shared(&task.spec.server_ref.name),
-            uid: Uid::of(task.metadata.uid.as_deref().unwrap_or(&task.name_any())),
+            uid: match task.metadata.uid.as_deref() {
+                Some(uid) => Uid::of(uid),
+                None => Uid::Text(task.name_any().into()),
+            },
             version: version(task),
             is_open,
             hint: hint(task),
+            named: u32::try_from(name.len()).expect("an object is some megabytes at most"),
+            shown: Shown::default(),
             body,
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.body {
+            Body::Whole(task) => task.metadata.name.as_deref().unwrap_or_default(),
+            Body::Away(text) => std::str::from_utf8(&text[..self.named as usize]).unwrap_or_default(),
         }
     }
 
@@ -141,13 +167,24 @@ impl Packed {
     /// Never: what is unpacked was packed here.
     #[must_use]
     pub fn open(&self) -> BackupTask {
-        let (length, text) = match &self.body {
+        let text = match &self.body {
             Body::Whole(task) => return BackupTask::clone(task),
-            Body::Away { length, text } => (*length as usize, text),
+            Body::Away(text) => &text[self.named as usize..],
         };
-        let text = lz4_flex::block::decompress_with_dict(text, length, WORDS);
+        let text = lz4_flex::block::decompress_size_prepended_with_dict(text, WORDS);
         let text = text.expect("what was compressed here comes out as it went in");
-        serde_json::from_slice(&text).expect("what was a task is one")
+        let mut task: BackupTask = serde_json::from_slice(&text).expect("what was a task is one");
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        task.metadata.name = some(self.name());
+        task.metadata.namespace = some(&self.namespace);
+        if task.metadata.resource_version.is_none() && self.version > 0 {
+            task.metadata.resource_version = Some(self.version.to_string());
+        }
+        if let (None, Uid::Uuid(_)) = (&task.metadata.uid, &self.uid) {
+            task.metadata.uid = Some(self.uid.to_string());
+        }
+        task.spec.server_ref.name = self.server.to_string();
+        task
     }
 
     /// Whether something stands in it that its status does not answer yet.
@@ -161,9 +198,9 @@ impl Packed {
     pub fn size(&self) -> usize {
         let body = match &self.body {
             Body::Whole(_) => size_of::<BackupTask>(),
-            Body::Away { text, .. } => text.len(),
+            Body::Away(text) => text.len(),
         };
-        size_of::<Self>() + self.name.len() + body
+        size_of::<Self>() + body
     }
 }
 
@@ -225,33 +262,52 @@ fn slim(metadata: &ObjectMeta) -> ObjectMeta {
     }
 }
 
+/// What is put away of an object: not what stands beside it in the open.
+fn bare(task: &BackupTask) -> BackupTask {
+    let mut metadata = slim(&task.metadata);
+    metadata.name = None;
+    metadata.namespace = None;
+    let number = version(task);
+    metadata.resource_version = metadata
+        .resource_version
+        .filter(|text| number == 0 || *text != number.to_string());
+    metadata.uid = metadata.uid.filter(|text| matches!(Uid::of(text), Uid::Text(_)));
+    let mut spec = task.spec.clone();
+    spec.server_ref.name.clear();
+    BackupTask {
+        metadata,
+        spec,
+        status: task.status.clone(),
+    }
+}
+
 /// In the order of names, for a set of one server's tasks.
 #[derive(Clone, Debug)]
 pub(super) struct ByName(pub Arc<Packed>);
 
 impl std::borrow::Borrow<str> for ByName {
     fn borrow(&self) -> &str {
-        &self.0.name
+        self.0.name()
     }
 }
 
 impl PartialEq for ByName {
     fn eq(&self, other: &Self) -> bool {
-        self.0.name == other.0.name
+        self.0.name() == other.0.name()
     }
 }
 
 impl Eq for ByName {}
 
 impl PartialOrd for ByName {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for ByName {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.name.cmp(&other.0.name)
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
+        self.0.name().cmp(other.0.name())
     }
 }
 
@@ -297,9 +353,8 @@ mod tests {
         let states = states();
         let words = names.iter().map(|name| {
             let is_it = |task: &&BackupTask| task.metadata.name.as_deref() == Some(name);
-            let mut task = states.iter().find(is_it).unwrap().clone();
-            task.metadata = slim(&task.metadata);
-            serde_json::to_string(&task).unwrap()
+            let task = states.iter().find(is_it).unwrap();
+            serde_json::to_string(&bare(task)).unwrap()
         });
         let words: String = words.collect();
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/packed.json");

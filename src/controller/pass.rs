@@ -43,14 +43,18 @@ pub async fn prepare<C: Cluster>(ctx: &Context<C>, server: &BackupServer) {
     let key = (server.namespace().unwrap_or_default(), server.name_any());
     let memory = ctx.fleet.server(&key);
     let mut memory = memory.lock().await;
-    let memory = &mut *memory;
     let fence = ctx.fence_of(&key).of_this_reign();
     memory.follow(server).await;
-    // Where something fails, the pass tries again and says so.
-    if !fence.is_open() || reign::enter(ctx, &fence, server, memory).await.is_err() {
+    read_early(ctx, &fence, server, &mut memory).await;
+}
+
+/// Reads the NAS before the tasks are known. Where something fails, the pass tries again and says so. Network.
+async fn read_early<C: Cluster>(ctx: &Context<C>, fence: &Fence, server: &BackupServer, memory: &mut Memory) {
+    if !fence.is_open() || reign::enter(ctx, fence, server, memory).await.is_err() {
         return;
     }
-    let Ok(version) = ctx.cluster.tasks_version(&key.0).await else {
+    let namespace = server.namespace().unwrap_or_default();
+    let Ok(version) = ctx.cluster.tasks_version(&namespace).await else {
         return;
     };
     if !fence.is_open() {
@@ -78,6 +82,10 @@ pub async fn pass_over<C: Cluster>(
     let begun = ctx.now();
     let fence = ctx.fence_of(&key).of_this_reign();
     memory.follow(server).await;
+    if memory.entered != Some(fence.reign()) && reign::has_to_list(&fence, listed_since, memory) {
+        // Whoever takes many servers at once lists the tasks once for all of them, so all are taken and read first.
+        read_early(ctx, &fence, server, memory).await;
+    }
     if let Err(why) = reign::begin(ctx, &fence, server, listed_since, memory).await {
         tracing::warn!(server = key.1, why, "cannot begin to lead; nothing is started");
         return BEGIN_AGAIN;

@@ -110,7 +110,7 @@ async fn read_identified(memory: &mut Memory, with_queue: bool) -> Option<Result
     let connection = memory.connection.as_mut()?;
     // A session that is over is told of, not renewed: the Secret may have changed since it was read.
     let client = connection.client.clone().without_renewal();
-    let known = memory.shelf.as_deref();
+    let known = memory.shelf.as_ref();
     let shelf = match read_shelf(&client, with_queue, known).await {
         Ok(shelf) if connection.is_identified() => return Some(Ok(shelf)),
         Ok(shelf) => shelf,

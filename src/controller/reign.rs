@@ -3,7 +3,7 @@
 //! reign, the first of a process included, forgets what it saw of the NAS and reads the API server itself.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -53,6 +53,11 @@ pub async fn enter<C: Cluster>(
     Ok(())
 }
 
+/// Whether the reign has to begin with a list of the tasks: the watch's own was asked for before it began.
+pub fn has_to_list(fence: &Fence, listed_since: Option<Instant>, memory: &Memory) -> bool {
+    memory.reign != Some(fence.reign()) && fence.since().is_none_or(|since| listed_since < Some(since))
+}
+
 /// Begins a reign with the tasks, once it was entered. Network: a list of the namespace's tasks unless the watch's own was
 /// asked for after the reign began.
 ///
@@ -70,9 +75,10 @@ pub async fn begin<C: Cluster>(
     if memory.reign == Some(reign) {
         return Ok(());
     }
-    if fence.since().is_none_or(|since| listed_since < Some(since)) {
+    if has_to_list(fence, listed_since, memory) {
         let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
-        let listed = ctx.fleet.lists.of(&ctx.cluster, &namespace, &name).await;
+        let since = fence.since();
+        let listed = ctx.fleet.lists.of(&ctx.cluster, &namespace, &name, since).await;
         for task in listed.map_err(|error| error.to_string())? {
             // `newest_tasks` takes whichever is newer, this or what the watch shows.
             memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));
@@ -99,7 +105,7 @@ pub async fn with_unwatched<C: Cluster>(
     }
     let unwatched: Vec<Arc<Packed>> = memory.unwatched.values().cloned().collect();
     for known in unwatched {
-        let read = ctx.cluster.read_task(&known.namespace, &known.name).await;
+        let read = ctx.cluster.read_task(&known.namespace, known.name()).await;
         let task = match read {
             Ok(Some(task)) if Uid::of(&uid(&task)) == known.uid && is_of(&task, server) => {
                 Arc::new(Packed::alone(&task))
@@ -118,7 +124,7 @@ pub async fn with_unwatched<C: Cluster>(
 }
 
 /// A process that takes many servers at once reads the tasks of their namespace once or twice, not once for each: a list
-/// that was begun after it was asked for serves all who asked before.
+/// serves all that were taken before it was begun.
 #[derive(Default)]
 pub struct Lists {
     of_namespaces: std::sync::Mutex<HashMap<String, Arc<Mutex<Option<Listed>>>>>,
@@ -128,35 +134,48 @@ pub struct Lists {
 struct Listed {
     begun: Instant,
     tasks: HashMap<Arc<str>, Vec<Arc<Packed>>>,
+    /// Each is served once: whoever asks again has forgotten what it has written since.
+    served: HashSet<String>,
+}
+
+impl Listed {
+    fn is_for(&self, server: &str, since: Instant) -> bool {
+        self.begun > since && !self.served.contains(server)
+    }
 }
 
 /// A list that nobody has asked for is let go after this.
 const KEPT: Duration = Duration::from_secs(5);
 
 impl Lists {
-    /// The tasks of one server as they are now. Network: at most one list of the namespace.
+    /// The tasks of one server as they were at `since` or are now. Network: at most one list of the namespace.
     async fn of<C: Cluster>(
         &self,
         cluster: &C,
         namespace: &str,
         server: &str,
+        since: Option<Instant>,
     ) -> Result<Vec<Arc<Packed>>, ReadError> {
-        let asked = Instant::now();
+        let since = since.unwrap_or_else(Instant::now);
         let place = {
             let mut all = self.of_namespaces.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(all.entry(namespace.to_owned()).or_default())
         };
         let mut listed = place.lock().await;
-        if listed.as_ref().is_none_or(|listed| listed.begun < asked) {
+        if !listed.as_ref().is_some_and(|listed| listed.is_for(server, since)) {
             let begun = Instant::now();
             let mut tasks: HashMap<Arc<str>, Vec<Arc<Packed>>> = HashMap::new();
             for task in cluster.list_tasks(namespace).await? {
                 tasks.entry(Arc::clone(&task.server)).or_default().push(task);
             }
-            *listed = Some(Listed { begun, tasks });
+            let served = HashSet::new();
+            *listed = Some(Listed { begun, tasks, served });
         }
-        let tasks = listed.as_mut().and_then(|listed| listed.tasks.remove(server));
-        Ok(tasks.unwrap_or_default())
+        let Some(listed) = listed.as_mut() else {
+            return Ok(Vec::new());
+        };
+        listed.served.insert(server.to_owned());
+        Ok(listed.tasks.remove(server).unwrap_or_default())
     }
 
     /// Lets go of lists that are not asked for any more.
@@ -171,4 +190,47 @@ impl Lists {
 
 fn is_of(task: &BackupTask, server: &BackupServer) -> bool {
     task.namespace() == server.namespace() && task.spec.server_ref.name == server.name_any()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use super::*;
+    use crate::controller::store::MemoryStore;
+
+    fn store() -> MemoryStore {
+        let store = MemoryStore::default();
+        for (name, server) in [("a", "one"), ("b", "other")] {
+            let task = serde_json::json!({
+                "apiVersion": "activebackup.dev/v1alpha1", "kind": "BackupTask",
+                "metadata": { "name": name, "namespace": "here" },
+                "spec": { "serverRef": { "name": server }, "task": { "id": 1 } },
+            });
+            store.apply_task(serde_json::from_value(task).unwrap());
+        }
+        store
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_serves_those_who_were_taken_before_it_and_each_of_them_once() {
+        let (store, lists) = (store(), Lists::default());
+        let ask = async |server: &str, since: Instant| {
+            let tasks = lists.of(&store, "here", server, Some(since)).await.unwrap();
+            tasks.iter().map(|task| task.version).collect::<Vec<_>>()
+        };
+        let taken = Instant::now();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let first = ask("one", taken).await;
+        let mut edited = store.task("here", "b").unwrap();
+        edited.spec.suspend = true;
+        store.apply_task(edited);
+        let shared = ask("other", taken).await;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let again = ask("other", taken).await;
+        assert!(shared < again, "a list is served once: {again:?}");
+        store.apply_task(store.task("here", "a").unwrap());
+        let later = ask("one", Instant::now()).await;
+        assert!(first < later, "taken after the list: {later:?}");
+    }
 }

@@ -2,8 +2,8 @@
 //! never there at once.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::Ordering},
 };
 
 use kube::ResourceExt;
@@ -25,8 +25,10 @@ pub struct TaskStore {
 struct Content {
     /// By namespace, then by the name of the server.
     namespaces: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Tasks>>,
-    /// While a list is under way, the tasks that it has shown.
-    listed: Option<HashSet<Uid>>,
+    /// Whether a list is under way.
+    is_listing: bool,
+    /// Its number, or that of the last one; some lists earlier there was one with the same.
+    list: u16,
     /// When the list under way, or the last one, was asked for.
     asked: Option<Instant>,
 }
@@ -51,7 +53,8 @@ impl TaskStore {
     /// A list begins that was asked for at that time, or later: what it does not show is gone when it ends.
     pub fn begin_list(&self, asked: Instant) {
         let mut content = self.write();
-        content.listed = Some(HashSet::new());
+        content.is_listing = true;
+        content.list = content.list.wrapping_add(1);
         content.asked = Some(asked);
     }
 
@@ -60,7 +63,7 @@ impl TaskStore {
     #[must_use]
     pub fn listed_since(&self) -> Option<Instant> {
         let content = self.read();
-        content.asked.filter(|_| content.listed.is_none())
+        content.asked.filter(|_| !content.is_listing)
     }
 
     /// Takes a task as it is now. Tells whether that is news.
@@ -68,9 +71,7 @@ impl TaskStore {
     pub fn put(&self, task: &BackupTask) -> bool {
         let mut content = self.write();
         let packed = Packed::of(task, |text| content.shared(task, text));
-        if let Some(listed) = &mut content.listed {
-            listed.insert(packed.uid.clone());
-        }
+        packed.shown.0.store(content.list, Ordering::Relaxed);
         content.put(packed)
     }
 
@@ -92,14 +93,16 @@ impl TaskStore {
     #[allow(clippy::must_use_candidate, reason = "the store is changed, whoever asks")]
     pub fn end_list(&self) -> BTreeSet<ServerKey> {
         let mut content = self.write();
-        let Some(listed) = content.listed.take() else {
+        if !std::mem::take(&mut content.is_listing) {
             return BTreeSet::new();
-        };
+        }
+        let list = content.list;
         let mut touched = BTreeSet::new();
         for (namespace, servers) in &mut content.namespaces {
             for (server, tasks) in servers.iter_mut() {
                 let before = tasks.by_name.len();
-                tasks.by_name.retain(|ByName(task)| listed.contains(&task.uid));
+                let is_shown = |ByName(task): &ByName| task.shown.0.load(Ordering::Relaxed) == list;
+                tasks.by_name.retain(is_shown);
                 if tasks.by_name.len() != before {
                     touched.insert((namespace.to_string(), server.to_string()));
                 }
@@ -171,14 +174,17 @@ impl Content {
         let servers = self.namespaces.entry(namespace).or_default();
         let known = servers
             .get(&server)
-            .and_then(|tasks| tasks.by_name.get(&*task.name));
+            .and_then(|tasks| tasks.by_name.get(task.name()));
         match known {
-            Some(ByName(known)) if known.uid == task.uid && known.version >= task.version => return false,
+            Some(ByName(known)) if known.uid == task.uid && known.version >= task.version => {
+                known.shown.0.store(self.list, Ordering::Relaxed);
+                return false;
+            }
             Some(_) => {}
             // The server of an object never changes, but another object may have taken its name.
             None => {
                 for tasks in servers.values_mut() {
-                    tasks.by_name.remove(&*task.name);
+                    tasks.by_name.remove(task.name());
                 }
             }
         }
@@ -232,7 +238,7 @@ mod tests {
 
     fn names(store: &TaskStore, server: &str) -> Vec<String> {
         let tasks = store.of(&("here".to_owned(), server.to_owned()));
-        tasks.iter().map(|task| task.name.to_string()).collect()
+        tasks.iter().map(|task| task.name().to_owned()).collect()
     }
 
     #[test]

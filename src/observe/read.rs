@@ -1,6 +1,6 @@
 //! Reads a NAS for the inventory and what single tasks need beside it. Every function here is a network call.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,7 +30,11 @@ pub async fn read_inventory(client: &Client, with_queue: bool) -> Result<Invento
 }
 
 /// As [`read_inventory`], put away row by row as the answer arrives. Rows that are as they were in `before` are not parsed.
-pub async fn read_shelf(client: &Client, with_queue: bool, before: Option<&Shelf>) -> Result<Shelf, Error> {
+pub async fn read_shelf(
+    client: &Client,
+    with_queue: bool,
+    before: Option<&Arc<Shelf>>,
+) -> Result<Shelf, Error> {
     let mut rows = Stacking::after(before);
     let (listed, queue) = read_both(client, &mut rows, with_queue).await?;
     let (times, queue) = listed.over(queue);

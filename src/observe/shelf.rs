@@ -3,7 +3,7 @@
 //! is told by the digests, and only rows that somebody asks for are unpacked.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
@@ -114,54 +114,75 @@ pub struct Stacking {
 /// The rows of an earlier read, in the order of the NAS.
 #[derive(Debug, Default)]
 struct Before {
-    marks: Vec<Mark>,
-    packs: Box<[Arc<[u8]>]>,
+    shelf: Option<Arc<Shelf>>,
+    /// Where the mark of each place stands.
+    order: Vec<u32>,
+    /// What the queue has added to digests.
+    stirred: BTreeMap<TaskId, u64>,
     /// The pack that was unpacked last, and its place.
     unpacked: Option<(usize, Vec<u8>)>,
 }
 
 impl Before {
-    fn of(shelf: &Shelf) -> Self {
-        let mut shelf = shelf.clone();
-        // Marks without what the queue said.
-        if let Queue::Read(jobs) = std::mem::replace(&mut shelf.queue, Queue::NotAsked) {
-            for job in &jobs {
-                shelf.stir(job);
+    fn of(shelf: Arc<Shelf>) -> Self {
+        let mut stirred = BTreeMap::new();
+        if let Queue::Read(jobs) = &shelf.queue {
+            for (id, stir) in jobs.iter().filter_map(|job| Some((job.task_id?, stir(job)))) {
+                *stirred.entry(id).or_default() ^= stir;
             }
         }
-        let mut marks = shelf.marks.into_vec();
-        marks.sort_unstable_by_key(|mark| mark.place);
+        let mut order: Vec<u32> = (0..).take(shelf.marks.len()).collect();
+        order.sort_unstable_by_key(|at| shelf.marks[*at as usize].place);
         Self {
-            marks,
-            packs: shelf.packs,
+            shelf: Some(shelf),
+            order,
+            stirred,
             unpacked: None,
         }
     }
 
+    /// The mark of a place, without what the queue said.
+    fn mark(&self, place: usize) -> Option<Mark> {
+        let at = *self.order.get(place)?;
+        let mut mark = self.shelf.as_ref()?.marks[at as usize];
+        mark.digest ^= self.stirred.get(&mark.id).copied().unwrap_or_default();
+        Some(mark)
+    }
+
+    fn pack(&self, number: usize) -> Option<&Arc<[u8]>> {
+        self.shelf.as_ref()?.packs.get(number)
+    }
+
     /// The text of a row.
     fn text(&mut self, place: usize) -> &[u8] {
-        let pack = place / TOGETHER;
-        if self.unpacked.as_ref().is_none_or(|(known, _)| *known != pack) {
-            self.unpacked = Some((pack, unpack(&self.packs[pack])));
+        let number = place / TOGETHER;
+        let of = |mark: Option<Mark>| mark.filter(|mark| mark.place as usize / TOGETHER == number);
+        let (begin, end) = (of(self.mark(place)), of(self.mark(place + 1)));
+        if self.unpacked.as_ref().is_none_or(|(known, _)| *known != number) {
+            self.unpacked = self.pack(number).map(|pack| (number, unpack(pack)));
         }
         let text = self
             .unpacked
             .as_ref()
             .map_or(&[][..], |(_, text)| text.as_slice());
-        let next = self.marks.get(place + 1);
-        let end = next
-            .filter(|next| next.place as usize / TOGETHER == pack)
-            .map_or(text.len(), |next| next.begins as usize);
-        &text[self.marks[place].begins as usize..end]
+        let at = |mark: Mark| mark.begins as usize;
+        &text[begin.map_or(text.len(), at)..end.map_or(text.len(), at)]
     }
 }
 
 impl Stacking {
     /// Begins a read that comes after another one.
     #[must_use]
-    pub fn after(before: Option<&Shelf>) -> Self {
+    pub fn after(before: Option<&Arc<Shelf>>) -> Self {
+        let before = before.cloned().map(Before::of).unwrap_or_default();
+        Self::upon(before)
+    }
+
+    /// With room for what was there before, and some rows more: it is as large as all of them.
+    fn upon(before: Before) -> Self {
         Self {
-            before: before.map(Before::of).unwrap_or_default(),
+            marks: Vec::with_capacity(before.order.len() + TOGETHER),
+            before,
             ..Self::default()
         }
     }
@@ -219,11 +240,11 @@ impl Stacking {
     fn close(&mut self) {
         let pack = if self.open.is_empty() {
             // Known rows only, and they stand at the same places of that pack.
-            Arc::clone(&self.before.packs[self.packs.len()])
+            self.before.pack(self.packs.len()).cloned()
         } else {
-            lz4_flex::block::compress_prepend_size(&self.open).into()
+            Some(lz4_flex::block::compress_prepend_size(&self.open).into())
         };
-        self.packs.push(pack);
+        self.packs.extend(pack);
         self.open.clear();
     }
 
@@ -280,10 +301,7 @@ impl Stacking {
 
 impl TaskSink for Stacking {
     fn begin(&mut self) {
-        *self = Self {
-            before: std::mem::take(&mut self.before),
-            ..Self::default()
-        };
+        *self = Self::upon(std::mem::take(&mut self.before));
     }
 
     fn take(&mut self, task: Task, row: Option<&[u8]>) {
@@ -291,7 +309,7 @@ impl TaskSink for Stacking {
     }
 
     fn take_again(&mut self, row: &[u8]) -> Option<TaskId> {
-        let known = self.before.marks.get(self.marks.len()).copied();
+        let known = self.before.mark(self.marks.len());
         let mark = known.filter(|mark| mark.sent != 0 && mark.sent == digest(row))?;
         self.push_known(mark);
         Some(mark.id)
@@ -383,7 +401,7 @@ impl Shelf {
         let Some(id) = job.task_id else { return };
         let at = self.marks.partition_point(|mark| mark.id < id);
         for mark in self.marks[at..].iter_mut().take_while(|mark| mark.id == id) {
-            mark.digest ^= digest(format!("{job:?}").as_bytes());
+            mark.digest ^= stir(job);
         }
     }
 
@@ -405,6 +423,11 @@ impl Shelf {
 fn unpack(pack: &[u8]) -> Vec<u8> {
     lz4_flex::block::decompress_size_prepended(pack)
         .expect("what was compressed here comes out as it went in")
+}
+
+/// What a job of the queue adds to the digest of its task.
+fn stir(job: &Activity) -> u64 {
+    digest(format!("{job:?}").as_bytes())
 }
 
 fn digest(bytes: &[u8]) -> u64 {
@@ -533,7 +556,7 @@ mod tests {
     }
 
     /// Rows as the NAS sends them, the way a list takes them; how many of them were parsed.
-    fn take(rows: &[Task], before: Option<&Shelf>, queue: Queue) -> (Shelf, usize) {
+    fn take(rows: &[Task], before: Option<&Arc<Shelf>>, queue: Queue) -> (Arc<Shelf>, usize) {
         let mut stacking = Stacking::after(before);
         let mut parsed = 0;
         TaskSink::begin(&mut stacking);
@@ -544,7 +567,8 @@ mod tests {
                 TaskSink::take(&mut stacking, row.clone(), Some(sent.as_bytes()));
             }
         }
-        (stacking.done((Timestamp::UNIX_EPOCH, None), true, queue), parsed)
+        let shelf = stacking.done((Timestamp::UNIX_EPOCH, None), true, queue);
+        (Arc::new(shelf), parsed)
     }
 
     #[test]

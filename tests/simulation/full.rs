@@ -8,7 +8,6 @@ mod api_server;
 mod crowd;
 mod faults;
 mod judge;
-#[allow(dead_code, reason = "the quiet day is the test's")]
 mod run;
 mod scenarios;
 mod stories;
@@ -60,6 +59,10 @@ fn main() {
             "OUT OF ORDER"
         }
     );
+    if number("SIMULATION_SECONDS", 0) == 0 {
+        run::assert_quiet_for(Duration::from_hours(24));
+        println!("nothing happens for a day once all is settled\n");
+    }
     let seed = number("SIMULATION_SEED", 1);
     let size = match number("SIMULATION_SECONDS", 0) {
         0 => sweep::Size::Whole(number("SIMULATION_DRAWS", 1)),

@@ -54,13 +54,29 @@ pub fn run(scenario: &Scenario, plan: &Plan, traced: bool) -> Outcome {
 }
 
 /// The same with a longer quiet time at the end.
-pub fn run_quietly_for(scenario: &Scenario, quiet: Duration) -> Outcome {
+fn run_quietly_for(scenario: &Scenario, quiet: Duration) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(under(scenario, &Plan::default(), false, quiet))
+}
+
+/// Tells every story and waits for that long after its end, in which nothing is to happen.
+pub fn assert_quiet_for(quiet: Duration) {
+    let scenarios = scenarios::all();
+    let (first, second) = scenarios.split_at(scenarios.len() / 2);
+    let all_quiet = |part: &[Scenario]| {
+        for scenario in part {
+            let outcome = run_quietly_for(scenario, quiet);
+            assert_eq!(outcome.violation, None, "{}", scenario.name);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| all_quiet(first));
+        all_quiet(second);
+    });
 }
 
 /// The world at its beginning.

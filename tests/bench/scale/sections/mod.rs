@@ -1,4 +1,4 @@
-//! The sections in the order in which they are carried out.
+//! The sections in the order in which they are carried out: those with a clock first, those that only count last.
 
 mod failover;
 mod idle;
@@ -19,13 +19,13 @@ pub const ALL: [&str; 11] = [
     "size",
     "latency",
     "sustained",
-    "writes",
-    "lists",
-    "memory",
     "start",
     "failover",
     "replicas",
     "troubles",
+    "writes",
+    "lists",
+    "memory",
     "idle",
 ];
 

@@ -138,6 +138,8 @@ async fn kill(
     for nas in &ground.hosts.nas {
         nas.forget_requests().await;
     }
+    // The kernel may give a port to another process later.
+    ports.forget();
     let changed = |names: Vec<String>| async move {
         for_each(names, WRITERS, |name| async move {
             ground
@@ -252,6 +254,12 @@ impl Ports {
             }
         });
         Self { owners, over }
+    }
+
+    /// Forgets whose each port was; those that are open are looked up again.
+    fn forget(&self) {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        owners.clear();
     }
 
     fn owner(&self, port: u16) -> Option<u32> {
