@@ -168,8 +168,11 @@ impl Lists {
             for task in cluster.list_tasks(namespace).await? {
                 tasks.entry(Arc::clone(&task.server)).or_default().push(task);
             }
-            let served = HashSet::new();
-            *listed = Some(Listed { begun, tasks, served });
+            *listed = Some(Listed {
+                begun,
+                tasks,
+                served: HashSet::new(),
+            });
         }
         let Some(listed) = listed.as_mut() else {
             return Ok(Vec::new());
