@@ -66,6 +66,18 @@ pub const MUTANTS: &[Mutant] = &[
         "",
     ),
     mutant(
+        "a list of the tasks serves a server that was taken after it",
+        "src/controller/reign.rs",
+        "self.begun > since && !self.served.contains(server)",
+        "!self.served.contains(server)",
+    ),
+    mutant(
+        "a list of the tasks serves a server as often as it asks",
+        "src/controller/reign.rs",
+        "self.begun > since && !self.served.contains(server)",
+        "self.begun > since",
+    ),
+    mutant(
         "a look before the tasks were known counts for what was asked since",
         "src/controller/judge.rs",
         "early.is_some_and(|version| awake.packed(index).version <= version)",
