@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use jiff::SignedDuration;
 use kube::ResourceExt;
+use tokio::sync::Mutex;
 
 use super::{
     Context,
@@ -12,7 +13,7 @@ use super::{
     cluster::{Cluster, WriteError},
     fleet::Memory,
     judge::{Decided, Judged},
-    packed::{Packed, Uid},
+    packed::{Packed, Uid, version},
     pass::AT_ONCE,
     removal, report,
 };
@@ -51,6 +52,7 @@ pub(super) async fn carry_out<C: Cluster>(
     });
     // Calls first: whoever waits for one should not wait for news of the others.
     let (mut calls, mut others) = (Vec::new(), Vec::new());
+    let removals = Mutex::new(());
     for (index, (task, decided)) in awake.objects.iter().zip(&judged.decided).enumerate() {
         let (decision, status) = decided;
         if task.status.as_ref() == Some(status) && decision.finalizer == task.has_finalizer() {
@@ -61,12 +63,12 @@ pub(super) async fn carry_out<C: Cluster>(
         let jobs = if is_call { &mut calls } else { &mut others };
         // What was read for it would have to be read once more.
         let is_news = !is_call && !judged.asked.contains(&index);
-        let peer = peer.as_ref();
+        let (peer, turn) = (peer.as_ref(), &removals);
         jobs.push(async move {
             if is_news && is_patient && is_awaited() {
                 return None;
             }
-            Some(carry_out_one(ctx, fence, server, peer, (uid, task), decided).await)
+            Some(carry_out_one(ctx, fence, server, peer, (uid, task), decided, turn).await)
         });
     }
     calls.append(&mut others);
@@ -95,7 +97,10 @@ pub(super) async fn carry_out<C: Cluster>(
             memory.written.insert(uid.clone(), Arc::new(Packed::alone(&task)));
         }
         if let Some(server) = server_written {
-            memory.written_server = Some(server);
+            // Reservations are written one after the other, but not answered for in that order.
+            let known = memory.written_server.take();
+            let is_newer = |known: &BackupServer| version(known) > version(&server);
+            memory.written_server = Some(known.filter(is_newer).unwrap_or(server));
         }
         if let Some(Sent {
             intent,
@@ -156,6 +161,7 @@ async fn carry_out_one<C: Cluster>(
     peer: Option<&Peer>,
     (uid, task): (Uid, &BackupTask),
     (decision, status): &Decided,
+    turn: &Mutex<()>,
 ) -> Done {
     let mut done = Done {
         uid,
@@ -201,7 +207,7 @@ async fn carry_out_one<C: Cluster>(
             let request = server.spec.timeouts.request.get();
             let (outcome, withheld) = match intent.action {
                 IntentAction::Remove => {
-                    match removal::send(ctx, fence, peer, &object, intent, request).await {
+                    match removal::send(ctx, fence, peer, &object, intent, request, turn).await {
                         Ok((outcome, reserved)) => {
                             done.server_written = Some(reserved);
                             (outcome, None)

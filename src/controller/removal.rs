@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use kube::ResourceExt;
+use tokio::sync::Mutex;
 
 use super::{Context, cluster::Cluster};
 use crate::{
@@ -15,7 +16,9 @@ use crate::{
     status::Notice,
 };
 
-/// Sends the `remove` of a recorded intent if everything still holds, else says why not. Network.
+/// Sends the `remove` of a recorded intent if everything still holds, else says why not. Of one server's removals one at a
+/// time has its `turn` from the first read to the reservation: side by side they would outrun each other's reservation and
+/// all be read anew. Network.
 ///
 /// A crash anywhere before the call leaves an intent that nobody sends on, and at most a reservation too many; a
 /// crash after it an intent that is settled by the lists.
@@ -26,8 +29,9 @@ pub async fn send<C: Cluster>(
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
+    turn: &Mutex<()>,
 ) -> Result<(Outcome, BackupServer), Withheld> {
-    let sent = clear_and_send(ctx, fence, peer, recorded, intent, request).await;
+    let sent = clear_and_send(ctx, fence, peer, recorded, intent, request, turn).await;
     if let Err((reason, why)) = &sent {
         let reason = reason.as_str();
         tracing::warn!(
@@ -47,7 +51,9 @@ async fn clear_and_send<C: Cluster>(
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
+    turn: &Mutex<()>,
 ) -> Result<(Outcome, BackupServer), Withheld> {
+    let turn = turn.lock().await;
     let namespace = recorded.namespace().unwrap_or_default();
     // Network: live reads. One of the server's tasks shows the object and whoever else means its task.
     let name = &recorded.spec.server_ref.name;
@@ -121,6 +127,7 @@ async fn clear_and_send<C: Cluster>(
         .write_server_status(&reserved)
         .await
         .map_err(|error| passing(format!("no reservation: {error}")))?;
+    drop(turn);
     // No network, no await: compared once more at the line of the call.
     clearance()?;
     Ok((

@@ -17,12 +17,12 @@ use crate::{report::Report, settings::Settings};
 /// Their names, for `SCALE_ONLY`.
 pub const ALL: [&str; 11] = [
     "size",
-    "latency",
-    "sustained",
+    "troubles",
     "start",
     "failover",
     "replicas",
-    "troubles",
+    "latency",
+    "sustained",
     "writes",
     "lists",
     "memory",
