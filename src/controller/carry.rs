@@ -51,8 +51,8 @@ pub(super) async fn carry_out<C: Cluster>(
         login: connection.login,
     });
     // Calls first: whoever waits for one should not wait for news of the others.
-    let (mut calls, mut others) = (Vec::new(), Vec::new());
     let removals = Mutex::new(());
+    let (mut calls, mut others) = (Vec::new(), Vec::new());
     for (index, (task, decided)) in awake.objects.iter().zip(&judged.decided).enumerate() {
         let (decision, status) = decided;
         if task.status.as_ref() == Some(status) && decision.finalizer == task.has_finalizer() {
