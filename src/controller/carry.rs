@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use jiff::SignedDuration;
 use kube::ResourceExt;
-use tokio::sync::Mutex;
 
 use super::{
     Context,
@@ -15,7 +14,8 @@ use super::{
     judge::{Decided, Judged},
     packed::{Packed, Uid, version},
     pass::AT_ONCE,
-    removal, report,
+    removal::{self, Turn},
+    report,
 };
 use crate::{
     act::{self, Fence, Peer},
@@ -51,8 +51,8 @@ pub(super) async fn carry_out<C: Cluster>(
         login: connection.login,
     });
     // Calls first: whoever waits for one should not wait for news of the others.
-    let removals = Mutex::new(());
-    let (mut calls, mut others) = (Vec::new(), Vec::new());
+    let turn = Turn::default();
+    let (mut calls, mut others, mut removals) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (task, decided)) in awake.objects.iter().zip(&judged.decided).enumerate() {
         let (decision, status) = decided;
         if task.status.as_ref() == Some(status) && decision.finalizer == task.has_finalizer() {
@@ -60,10 +60,15 @@ pub(super) async fn carry_out<C: Cluster>(
         }
         let uid = awake.packed(index).uid.clone();
         let is_call = decision.act != Act::Nothing;
-        let jobs = if is_call { &mut calls } else { &mut others };
+        let jobs = match &decision.act {
+            // They wait for each other, and nobody else should wait for them.
+            Act::Call(intent) if intent.action == IntentAction::Remove => &mut removals,
+            Act::Call(_) => &mut calls,
+            Act::Nothing => &mut others,
+        };
         // What was read for it would have to be read once more.
         let is_news = !is_call && !judged.asked.contains(&index);
-        let (peer, turn) = (peer.as_ref(), &removals);
+        let (peer, turn) = (peer.as_ref(), &turn);
         jobs.push(async move {
             if is_news && is_patient && is_awaited() {
                 return None;
@@ -72,6 +77,7 @@ pub(super) async fn carry_out<C: Cluster>(
         });
     }
     calls.append(&mut others);
+    calls.append(&mut removals);
     let done: Vec<Option<Done>> = stream::iter(calls).buffer_unordered(AT_ONCE).collect().await;
     let is_left = done.iter().any(Option::is_none);
     memory.giving_way = is_left.then(|| memory.giving_way.unwrap_or(now));
@@ -161,7 +167,7 @@ async fn carry_out_one<C: Cluster>(
     peer: Option<&Peer>,
     (uid, task): (Uid, &BackupTask),
     (decision, status): &Decided,
-    turn: &Mutex<()>,
+    turn: &Turn,
 ) -> Done {
     let mut done = Done {
         uid,

@@ -47,6 +47,15 @@ impl Uid {
         }
     }
 
+    /// The identity of a task, its name where it has none.
+    #[must_use]
+    pub fn of_task(task: &BackupTask) -> Self {
+        match task.metadata.uid.as_deref() {
+            Some(uid) => Self::of(uid),
+            None => Self::Text(task.name_any().into()),
+        }
+    }
+
     /// A number that tells most identities apart.
     #[must_use]
     pub fn digest(&self) -> u64 {
@@ -139,10 +148,7 @@ impl Packed {
         Self {
             namespace: shared(task.metadata.namespace.as_deref().unwrap_or_default()),
             server: shared(&task.spec.server_ref.name),
-            uid: match task.metadata.uid.as_deref() {
-                Some(uid) => Uid::of(uid),
-                None => Uid::Text(task.name_any().into()),
-            },
+            uid: Uid::of_task(task),
             version: version(task),
             is_open,
             hint: hint(task),

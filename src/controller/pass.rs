@@ -48,7 +48,8 @@ pub async fn prepare<C: Cluster>(ctx: &Context<C>, server: &BackupServer) {
     read_early(ctx, &fence, server, &mut memory).await;
 }
 
-/// Reads the NAS before the tasks are known. Where something fails, the pass tries again and says so. Network.
+/// Reads the NAS before the tasks are known. What fails is said by the pass; only a refused login is written down at once: if
+/// the tasks cannot be listed there is no pass, and whoever has the server next would be refused once more. Network.
 async fn read_early<C: Cluster>(ctx: &Context<C>, fence: &Fence, server: &BackupServer, memory: &mut Memory) {
     if !fence.is_open() || reign::enter(ctx, fence, server, memory).await.is_err() {
         return;
@@ -64,6 +65,9 @@ async fn read_early<C: Cluster>(ctx: &Context<C>, fence: &Fence, server: &Backup
     read::poll(ctx, &server, memory, &[], asked).await;
     let is_read = memory.shelf.as_ref().is_some_and(|shelf| shelf.begun >= asked);
     memory.early = version.filter(|_| is_read);
+    if memory.refusal.is_some() {
+        report::server(ctx, fence, &server, memory, None).await;
+    }
 }
 
 /// Runs one pass; returns when the next one is due by itself. The tasks are as a watch shows them, whose list was asked for at
@@ -79,7 +83,6 @@ pub async fn pass_over<C: Cluster>(
     let memory = ctx.fleet.server(&key);
     let mut memory = memory.lock().await;
     let memory = &mut *memory;
-    let begun = ctx.now();
     let fence = ctx.fence_of(&key).of_this_reign();
     memory.follow(server).await;
     if memory.entered != Some(fence.reign()) && reign::has_to_list(&fence, listed_since, memory) {
@@ -94,6 +97,8 @@ pub async fn pass_over<C: Cluster>(
         // Leadership ended since: a login whose refusal could not be recorded would be tried once more by the next one.
         return BEGIN_AGAIN;
     }
+    // What was read of the NAS before the tasks were known was not read in this pass.
+    let begun = ctx.now();
     let server = newest_server(server, memory);
     let tasks = newest_tasks(reign::with_unwatched(ctx, &server, tasks, memory).await, memory);
     let known = judge::digest(&judge::facts(&server, memory), memory);

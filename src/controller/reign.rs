@@ -53,7 +53,8 @@ pub async fn enter<C: Cluster>(
     Ok(())
 }
 
-/// Whether the reign has to begin with a list of the tasks: the watch's own was asked for before it began.
+/// Whether the reign has to begin with a list of the tasks: the watch's own was asked for before it began, or nobody knows
+/// whether it was.
 pub fn has_to_list(fence: &Fence, listed_since: Option<Instant>, memory: &Memory) -> bool {
     memory.reign != Some(fence.reign()) && fence.since().is_none_or(|since| listed_since < Some(since))
 }
@@ -107,7 +108,7 @@ pub async fn with_unwatched<C: Cluster>(
     for known in unwatched {
         let read = ctx.cluster.read_task(&known.namespace, known.name()).await;
         let task = match read {
-            Ok(Some(task)) if Uid::of(&uid(&task)) == known.uid && is_of(&task, server) => {
+            Ok(Some(task)) if Uid::of_task(&task) == known.uid && is_of(&task, server) => {
                 Arc::new(Packed::alone(&task))
             }
             Ok(_) => {
@@ -144,11 +145,11 @@ impl Listed {
     }
 }
 
-/// A list that nobody has asked for is let go after this.
+/// A list is let go that long after it was begun.
 const KEPT: Duration = Duration::from_secs(5);
 
 impl Lists {
-    /// The tasks of one server as they were at `since` or are now. Network: at most one list of the namespace.
+    /// The tasks of one server as they were at some time after `since`, or are now. Network: at most one list of the namespace.
     async fn of<C: Cluster>(
         &self,
         cluster: &C,

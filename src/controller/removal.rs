@@ -10,15 +10,18 @@ use super::{Context, cluster::Cluster};
 use crate::{
     act::{self, Fence, Outcome, Peer},
     api::{BackupServer, BackupTask, Intent, Reason},
-    decide::{Withheld, removal_clearance},
+    decide::{Withheld, removal_clearance, removal_reservation},
     nas::{Mutation, TaskId},
     observe::{Bound, Inventory, Queue, bind, read_inventory_then_queue},
     status::Notice,
 };
 
-/// Sends the `remove` of a recorded intent if everything still holds, else says why not. Of one server's removals one at a
-/// time has its `turn` from the first read to the reservation: side by side they would outrun each other's reservation and
-/// all be read anew. Network.
+/// The turn of one server's removals: one at a time from its first read to its reservation. Side by side they would outrun
+/// each other's reservation and all be read anew. The server as the last one reserved it tells the others whether there is
+/// anything left to reserve.
+pub type Turn = Mutex<Option<BackupServer>>;
+
+/// Sends the `remove` of a recorded intent if everything still holds, else says why not. Network.
 ///
 /// A crash anywhere before the call leaves an intent that nobody sends on, and at most a reservation too many; a
 /// crash after it an intent that is settled by the lists.
@@ -29,7 +32,7 @@ pub async fn send<C: Cluster>(
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
-    turn: &Mutex<()>,
+    turn: &Turn,
 ) -> Result<(Outcome, BackupServer), Withheld> {
     let sent = clear_and_send(ctx, fence, peer, recorded, intent, request, turn).await;
     if let Err((reason, why)) = &sent {
@@ -51,9 +54,15 @@ async fn clear_and_send<C: Cluster>(
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
-    turn: &Mutex<()>,
+    turn: &Turn,
 ) -> Result<(Outcome, BackupServer), Withheld> {
-    let turn = turn.lock().await;
+    let mut turn = turn.lock().await;
+    if !fence.is_open() || fence.is_closing() {
+        return Err(passing("the BackupServer is being given away"));
+    }
+    if let Some(server) = &*turn {
+        removal_reservation(server, ctx.now())?;
+    }
     let namespace = recorded.namespace().unwrap_or_default();
     // Network: live reads. One of the server's tasks shows the object and whoever else means its task.
     let name = &recorded.spec.server_ref.name;
@@ -127,6 +136,7 @@ async fn clear_and_send<C: Cluster>(
         .write_server_status(&reserved)
         .await
         .map_err(|error| passing(format!("no reservation: {error}")))?;
+    *turn = Some(reserved.clone());
     drop(turn);
     // No network, no await: compared once more at the line of the call.
     clearance()?;

@@ -27,7 +27,7 @@ struct Content {
     namespaces: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Tasks>>,
     /// Whether a list is under way.
     is_listing: bool,
-    /// Its number, or that of the last one; some lists earlier there was one with the same.
+    /// Its number, or that of the last one; numbers come back after 65,536 lists.
     list: u16,
     /// When the list under way, or the last one, was asked for.
     asked: Option<Instant>,
@@ -79,7 +79,7 @@ impl TaskStore {
     #[allow(clippy::must_use_candidate, reason = "the store is changed, whoever asks")]
     pub fn remove(&self, task: &BackupTask) -> bool {
         let (namespace, name) = (task.namespace().unwrap_or_default(), task.name_any());
-        let uid = Uid::of(task.metadata.uid.as_deref().unwrap_or(&name));
+        let uid = Uid::of_task(task);
         self.write().take(&namespace, &name, Some(&uid)).is_some()
     }
 

@@ -39,6 +39,8 @@ use crate::{
 struct Trouble {
     /// Lists fail.
     no_list: bool,
+    /// What somebody applies while the tasks are listed, which takes a second.
+    while_listing: Option<BackupTask>,
     /// Events are refused, and how many were.
     no_events: bool,
     events: u32,
@@ -95,6 +97,11 @@ impl Cluster for Api {
                 why: "no answer".to_owned(),
                 is_passing: true,
             });
+        }
+        let edited = self.trouble().while_listing.take();
+        if let Some(task) = edited {
+            advance(Duration::from_secs(1)).await;
+            self.store.apply_task(task);
         }
         self.store.list_tasks(namespace).await
     }
@@ -457,6 +464,33 @@ async fn a_look_before_the_tasks_are_known_counts_for_what_stood_in_them_already
         lab.pass().await;
         assert_eq!((lab.lists(), lab.effects("backup")), (lists, 1));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_before_the_tasks_are_listed_does_not_count_for_what_was_edited_meanwhile() {
+    for (id, lists) in [(2, 1), (1, 2)] {
+        let lab = Lab::leading(&json!({}));
+        lab.apply(1, &token("a"));
+        lab.apply(2, &json!({}));
+        let mut edited = lab.task(id);
+        edited.spec.retries = 1;
+        lab.api.trouble().while_listing = Some(edited);
+        lab.pass().await;
+        assert_eq!((lab.lists(), lab.effects("backup")), (lists, 1), "{id}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_is_refused_before_the_tasks_are_listed_is_written_down_at_once() {
+    let lab = Lab::leading(&json!({}));
+    refuse_logins(&lab, 400);
+    lab.api.trouble().no_list = true;
+    lab.pass().await;
+    let status = lab.server().status.unwrap();
+    assert!(status.login.is_some(), "{status:?}");
+    lab.lose_and_gain();
+    lab.pass_for(60).await;
+    assert_eq!(lab.count("login"), 1, "the next reign knows of it");
 }
 
 #[tokio::test(start_paused = true)]

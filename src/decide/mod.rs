@@ -35,7 +35,7 @@ use crate::{
 };
 
 pub use admit::{Candidate, admit, queue};
-pub use removal::{Withheld, removal_clearance};
+pub use removal::{Withheld, removal_clearance, removal_reservation};
 pub use schedule::schedule_fault;
 pub use standing::{Standing, StandingKind};
 

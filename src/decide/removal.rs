@@ -345,7 +345,7 @@ pub fn removal_clearance(
     if !is_idle(task, queue, intent) {
         return Err(withheld(Reason::WaitingForRun, "the NAS task is busy"));
     }
-    reservation(server, now)
+    removal_reservation(server, now)
 }
 
 /// Whether nothing occupies the task. The row of a run that nobody ended is no run: it stood there when the intent was
@@ -404,7 +404,8 @@ fn is_confirmed(task: &Task, intent: &Intent) -> bool {
     task.id.0 == intent.task_id && key == intent.unique_key.as_deref()
 }
 
-fn reservation(server: &BackupServer, now: Timestamp) -> Result<RemovalsStatus, Withheld> {
+/// The state of the breaker to reserve before a call, one more removal counted; or that there is none left for the day.
+pub fn removal_reservation(server: &BackupServer, now: Timestamp) -> Result<RemovalsStatus, Withheld> {
     let state = server.status.as_ref().and_then(|status| status.removals.as_ref());
     let state = state.map_or((None, 0), |r| {
         (r.window_start.as_ref().map(|time| time.0), r.count)
