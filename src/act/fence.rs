@@ -38,7 +38,7 @@ struct Part {
     reign: u64,
     /// In which reign of the whole it was taken; it ends with that one.
     taken_in: Option<u64>,
-    /// When it was taken.
+    /// Since when nobody else could write for it: when it was taken, or known to be free.
     since: Option<Instant>,
     /// It is to be given away: what is under way may end, nothing begins.
     is_closing: bool,
@@ -81,6 +81,12 @@ impl Fence {
     /// open now.
     #[must_use]
     pub fn take(&self, whole: u64) -> bool {
+        self.take_free(whole, Instant::now())
+    }
+
+    /// As [`Fence::take`], of a share for which nobody could write from `since` on.
+    #[must_use]
+    pub fn take_free(&self, whole: u64, since: Instant) -> bool {
         let Some(part) = &self.part else { return false };
         let mut part = lock(part);
         let mut held = lock(&self.held);
@@ -91,7 +97,7 @@ impl Fence {
         *part = Part {
             reign: held.reigns,
             taken_in: Some(whole),
-            since: Some(Instant::now()),
+            since: Some(since),
             is_closing: false,
         };
         drop((held, part));
@@ -140,7 +146,8 @@ impl Fence {
         self.reign.unwrap_or_else(|| self.present_reign())
     }
 
-    /// When the part was taken: what is read later shows all that its last holder could write. `None` for the whole.
+    /// When the part was taken or known to be free: what is read later shows all that its last holder could write. `None` for the
+    /// whole.
     #[must_use]
     pub fn since(&self) -> Option<Instant> {
         self.part.as_ref().and_then(|part| lock(part).since)

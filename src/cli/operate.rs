@@ -57,12 +57,14 @@ pub(super) async fn operate(
     let metrics = Arc::new(Metrics::new());
     let (sharing, handle) = if args.no_leader_election {
         let (_, leading) = watch::channel(true);
+        let (_, known) = watch::channel(true);
         let (gains, _) = broadcast::channel(1);
         let fences = Fences::from(Fence::open());
         let handle = Handle {
             fences,
             gains,
             leading,
+            known,
         };
         (None, handle)
     } else {
@@ -84,6 +86,7 @@ pub(super) async fn operate(
         fences,
         gains,
         leading,
+        known,
     } = handle;
     let context = Arc::new(Context {
         cluster: Kubernetes::new(client.clone(), &identity),
@@ -121,7 +124,7 @@ pub(super) async fn operate(
     let work = join_all(
         controllers
             .into_iter()
-            .map(|controllers| controllers.run(Arc::clone(&context), &gains, stop.clone())),
+            .map(|controllers| controllers.run(Arc::clone(&context), &gains, known.clone(), stop.clone())),
     );
     // The slot outlives the passes: a call under way keeps its fence until it is over. Servers without one are given
     // away meanwhile.

@@ -5,17 +5,14 @@
 //! Invariant: a nap holds only what a judgement of the same object, the same row and the same facts came to, so waking
 //! somebody for nothing costs time and changes nothing. In builds with debug assertions every pass proves it.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 
+use foldhash::quality::FixedState;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     fleet::Memory,
-    packed::{Packed, Uid},
+    packed::{ByUid, Packed},
 };
 use crate::{
     api::BackupTask,
@@ -53,9 +50,7 @@ const NEVER: i64 = i64::MIN;
 /// Version of the object, what was known beside object and row, and what the NAS said of the task, as one number: there are
 /// as many naps as tasks.
 fn seal(version: u64, facts: u64, digest: u64) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (version, facts, digest).hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one((version, facts, digest))
 }
 
 impl Nap {
@@ -280,6 +275,6 @@ impl<'a> Awake<'a> {
 
 /// The NAS tasks that those at rest are bound to, in order.
 #[must_use]
-pub fn bound_at_rest(naps: &HashMap<Uid, Nap>) -> BTreeSet<TaskId> {
+pub fn bound_at_rest(naps: &ByUid<Nap>) -> BTreeSet<TaskId> {
     naps.values().map(|nap| nap.bound).collect()
 }

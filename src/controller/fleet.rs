@@ -2,7 +2,7 @@
 //! about open calls. All of it can be lost at any time; a restart begins with none.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::{
     awake::Nap,
-    packed::{Packed, Uid},
+    packed::{ByUid, Packed, Uid},
     reign::Lists,
 };
 use crate::{
@@ -171,19 +171,19 @@ pub struct Memory {
     /// Its resourceVersion then.
     pub secret_version: Option<String>,
     /// Versions of the BackupTasks that were looked at while others still wait for their turn.
-    pub had_a_turn: HashMap<Uid, u64>,
+    pub had_a_turn: ByUid<u64>,
     /// Of BackupTasks that are awake.
-    pub knowledge: HashMap<Uid, Knowledge>,
+    pub knowledge: ByUid<Knowledge>,
     /// Of BackupTasks at rest.
-    pub naps: HashMap<Uid, Nap>,
+    pub naps: ByUid<Nap>,
     /// Result number and clock skew of the newest result that showed one.
     pub shown_skew: Option<(i64, i64)>,
     /// Objects as we last wrote or read them, until the watch has caught up.
-    pub written: HashMap<Uid, Arc<Packed>>,
+    pub written: ByUid<Arc<Packed>>,
     /// The BackupServer as we last wrote it.
     pub written_server: Option<BackupServer>,
     /// Tasks that a live read showed and the watch does not know yet.
-    pub unwatched: HashMap<Uid, Arc<Packed>>,
+    pub unwatched: ByUid<Arc<Packed>>,
     /// Since when nothing but the count of running tasks is to be written of the BackupServer.
     pub miscounted_since: Option<Timestamp>,
     /// Digest of the UIDs of all its tasks.

@@ -235,6 +235,7 @@ impl Controllers {
         self,
         context: Arc<Context<C>>,
         gains: &broadcast::Sender<Gain>,
+        mut known: watch::Receiver<bool>,
         stop: watch::Receiver<bool>,
     ) {
         let Self {
@@ -243,16 +244,11 @@ impl Controllers {
             orphans,
             scope,
         } = self;
-        let known = scope.servers.clone();
-        let gained = heard(gains.subscribe()).filter_map(move |gain| future::ready(gained(&known, gain)));
+        let servers_known = scope.servers.clone();
+        let gained =
+            heard(gains.subscribe()).filter_map(move |gain| future::ready(gained(&servers_known, gain)));
         let led = heard(gains.subscribe()).filter(|gain| future::ready(!matches!(gain, Gain::Server(_))));
         let all = heard(gains.subscribe()).filter(|gain| future::ready(*gain == Gain::Everything));
-        // A list of the tasks that is asked for after a server was taken shows what its last holder wrote, and no second one
-        // is needed.
-        let mut first = heard(gains.subscribe())
-            .filter(|gain| future::ready(*gain != Gain::Orphans))
-            .boxed();
-        let first = async move { first.next().await };
         let is_leased = context.fence.is_leased();
         let lone = orphan::follow(
             Arc::clone(&context),
@@ -288,8 +284,10 @@ impl Controllers {
         };
         let watching = async {
             let tasks = async {
+                // A list of the tasks that is asked for once the Leases are known shows what the last holders of servers wrote
+                // that are free, and no second one is needed.
                 if is_leased {
-                    let _ = tokio::time::timeout(FIRST_GAIN, first).await;
+                    let _ = tokio::time::timeout(FIRST_LOOK, known.wait_for(|known| *known)).await;
                 }
                 tasks.await;
             };
@@ -354,11 +352,16 @@ impl Watched {
         let _ = self.wake.unbounded_send(server);
     }
 
-    fn put(&self, task: &Guarded<BackupTask>) -> Option<ServerKey> {
-        match &task.0 {
-            Ok(task) => self.store.put(task).then(|| server_of(task)),
+    fn put(&self, task: Guarded<BackupTask>) -> Option<ServerKey> {
+        match task.0 {
+            Ok(task) => {
+                let server = server_of(&task);
+                self.store.put(task).then_some(server)
+            }
             Err(error) => {
-                let (namespace, name) = (task.namespace().unwrap_or_default(), task.name_any());
+                let named = &error.metadata;
+                let namespace = named.namespace.clone().unwrap_or_default();
+                let name = named.name.clone().unwrap_or_default();
                 tracing::warn!(namespace, task = name, error = %error.error, "cannot read the BackupTask");
                 self.store.remove_named(&namespace, &name)
             }
@@ -369,14 +372,14 @@ impl Watched {
     fn take(&self, event: watcher::Event<Guarded<BackupTask>>, asked: Instant, lists: &watch::Sender<u64>) {
         match event {
             watcher::Event::Init => self.store.begin_list(asked),
-            watcher::Event::InitApply(task) => drop(self.put(&task)),
+            watcher::Event::InitApply(task) => drop(self.put(task)),
             watcher::Event::InitDone => {
                 self.store.end_list();
                 lists.send_modify(|lists| *lists += 1);
                 self.orphaned.send_modify(|times| *times += 1);
             }
             watcher::Event::Apply(task) => {
-                if let Some(server) = self.put(&task) {
+                if let Some(server) = self.put(task) {
                     self.touch(&server);
                 }
             }
@@ -535,8 +538,8 @@ async fn reconcile_server<C: Cluster>(
     Ok(Action::requeue(next.min(LONGEST_SLEEP)))
 }
 
-/// The tasks are listed after this, whether a server was taken or not.
-const FIRST_GAIN: Duration = Duration::from_millis(500);
+/// The tasks are listed after this, whether the Leases are known or not.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
 
 /// A pass that nothing else wakes is run again after this, so that a missed wake is never for good.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);

@@ -7,15 +7,16 @@
 
 use std::{
     cmp,
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt,
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::BuildHasher,
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
     },
 };
 
+use foldhash::quality::{FixedState, RandomState};
 use kube::{ResourceExt, api::ObjectMeta};
 
 use super::read::is_open;
@@ -32,6 +33,9 @@ pub enum Uid {
     /// Anything else.
     Text(Box<str>),
 }
+
+/// Something of many objects. Who chooses identities is the API server, so nobody can make them collide.
+pub type ByUid<T> = HashMap<Uid, T, RandomState>;
 
 impl Uid {
     /// The identity with that text.
@@ -61,11 +65,7 @@ impl Uid {
     pub fn digest(&self) -> u64 {
         match self {
             Self::Uuid([high, low]) => high.rotate_left(32) ^ low,
-            Self::Text(_) => {
-                let mut hasher = DefaultHasher::new();
-                self.hash(&mut hasher);
-                hasher.finish()
-            }
+            Self::Text(_) => FixedState::default().hash_one(self),
         }
     }
 }
@@ -123,7 +123,7 @@ impl Packed {
     /// Puts an object away that shares nothing.
     #[must_use]
     pub fn alone(task: &BackupTask) -> Self {
-        Self::of(task, |text| Arc::from(text))
+        Self::of(task.clone(), |text| Arc::from(text))
     }
 
     /// Puts an object away. `shared` gives texts that many objects share.
@@ -131,31 +131,29 @@ impl Packed {
     /// # Panics
     /// Never: an object that was read from JSON of some megabytes is such JSON.
     #[must_use]
-    pub fn of(task: &BackupTask, mut shared: impl FnMut(&str) -> Arc<str>) -> Self {
-        let is_open = is_open(task, task.status.as_ref());
+    pub fn of(mut task: BackupTask, mut shared: impl FnMut(&str) -> Arc<str>) -> Self {
+        slim(&mut task.metadata);
         let name = task.metadata.name.as_deref().unwrap_or_default();
-        let body = if is_open {
-            Body::Whole(Box::new(BackupTask {
-                metadata: slim(&task.metadata),
-                spec: task.spec.clone(),
-                status: task.status.clone(),
-            }))
+        let mut packed = Self {
+            namespace: shared(task.metadata.namespace.as_deref().unwrap_or_default()),
+            server: shared(&task.spec.server_ref.name),
+            uid: Uid::of_task(&task),
+            version: version(&task),
+            is_open: is_open(&task, task.status.as_ref()),
+            hint: hint(&task),
+            named: u32::try_from(name.len()).expect("an object is some megabytes at most"),
+            shown: Shown::default(),
+            body: Body::Away(Box::default()),
+        };
+        packed.body = if packed.is_open {
+            Body::Whole(Box::new(task))
         } else {
-            let text = serde_json::to_vec(&bare(task)).expect("a task is JSON with texts as keys");
+            let name = bare(&mut task);
+            let text = serde_json::to_vec(&task).expect("a task is JSON with texts as keys");
             let text = lz4_flex::block::compress_prepend_size_with_dict(&text, WORDS);
             Body::Away([name.as_bytes(), &text].concat().into())
         };
-        Self {
-            namespace: shared(task.metadata.namespace.as_deref().unwrap_or_default()),
-            server: shared(&task.spec.server_ref.name),
-            uid: Uid::of_task(task),
-            version: version(task),
-            is_open,
-            hint: hint(task),
-            named: u32::try_from(name.len()).expect("an object is some megabytes at most"),
-            shown: Shown::default(),
-            body,
-        }
+        packed
     }
 
     /// The name.
@@ -245,46 +243,36 @@ pub(super) fn version(object: &impl ResourceExt) -> u64 {
     version.and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
-fn slim(metadata: &ObjectMeta) -> ObjectMeta {
+/// Leaves out what nobody here reads.
+fn slim(metadata: &mut ObjectMeta) {
     let is_ours = |key: &str| key.split_once('/').is_some_and(|(group, _)| group == GROUP);
-    let annotations: BTreeMap<String, String> = metadata
-        .annotations
-        .iter()
-        .flatten()
-        .filter(|(key, _)| is_ours(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    ObjectMeta {
+    let mut annotations: BTreeMap<String, String> = metadata.annotations.take().unwrap_or_default();
+    annotations.retain(|key, _| is_ours(key));
+    *metadata = ObjectMeta {
         annotations: (!annotations.is_empty()).then_some(annotations),
-        creation_timestamp: metadata.creation_timestamp.clone(),
-        deletion_timestamp: metadata.deletion_timestamp.clone(),
-        finalizers: metadata.finalizers.clone(),
+        creation_timestamp: metadata.creation_timestamp.take(),
+        deletion_timestamp: metadata.deletion_timestamp.take(),
+        finalizers: metadata.finalizers.take(),
         generation: metadata.generation,
-        name: metadata.name.clone(),
-        namespace: metadata.namespace.clone(),
-        resource_version: metadata.resource_version.clone(),
-        uid: metadata.uid.clone(),
+        name: metadata.name.take(),
+        namespace: metadata.namespace.take(),
+        resource_version: metadata.resource_version.take(),
+        uid: metadata.uid.take(),
         ..ObjectMeta::default()
-    }
+    };
 }
 
-/// What is put away of an object: not what stands beside it in the open.
-fn bare(task: &BackupTask) -> BackupTask {
-    let mut metadata = slim(&task.metadata);
-    metadata.name = None;
-    metadata.namespace = None;
+/// Leaves out what stands beside the text in the open. Gives the name.
+fn bare(task: &mut BackupTask) -> String {
     let number = version(task);
-    metadata.resource_version = metadata
+    let metadata = &mut task.metadata;
+    metadata.namespace = None;
+    metadata
         .resource_version
-        .filter(|text| number == 0 || *text != number.to_string());
-    metadata.uid = metadata.uid.filter(|text| matches!(Uid::of(text), Uid::Text(_)));
-    let mut spec = task.spec.clone();
-    spec.server_ref.name.clear();
-    BackupTask {
-        metadata,
-        spec,
-        status: task.status.clone(),
-    }
+        .take_if(|text| number > 0 && *text == number.to_string());
+    metadata.uid.take_if(|text| matches!(Uid::of(text), Uid::Uuid(_)));
+    task.spec.server_ref.name.clear();
+    task.metadata.name.take().unwrap_or_default()
 }
 
 /// In the order of names, for a set of one server's tasks.
@@ -347,7 +335,8 @@ mod tests {
             let opened = Packed::alone(&task).open();
             assert_eq!(opened.spec, task.spec);
             assert_eq!(opened.status, task.status);
-            assert_eq!(opened.metadata, slim(&task.metadata));
+            slim(&mut task.metadata);
+            assert_eq!(opened.metadata, task.metadata);
             assert_eq!(opened.metadata.finalizers, task.metadata.finalizers);
         }
     }
@@ -359,8 +348,10 @@ mod tests {
         let states = states();
         let words = names.iter().map(|name| {
             let is_it = |task: &&BackupTask| task.metadata.name.as_deref() == Some(name);
-            let task = states.iter().find(is_it).unwrap();
-            serde_json::to_string(&bare(task)).unwrap()
+            let mut task = states.iter().find(is_it).unwrap().clone();
+            slim(&mut task.metadata);
+            bare(&mut task);
+            serde_json::to_string(&task).unwrap()
         });
         let words: String = words.collect();
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/packed.json");

@@ -17,7 +17,6 @@ use super::{
     connect,
     fleet::Memory,
     packed::{Packed, Uid},
-    pass::uid,
 };
 use crate::{
     act::Fence,

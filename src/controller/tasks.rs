@@ -68,9 +68,10 @@ impl TaskStore {
 
     /// Takes a task as it is now. Tells whether that is news.
     #[allow(clippy::must_use_candidate, reason = "the store is changed, whoever asks")]
-    pub fn put(&self, task: &BackupTask) -> bool {
+    pub fn put(&self, task: BackupTask) -> bool {
         let mut content = self.write();
-        let packed = Packed::of(task, |text| content.shared(task, text));
+        let namespace = task.metadata.namespace.clone().unwrap_or_default();
+        let packed = Packed::of(task, |text| content.shared(&namespace, text));
         packed.shown.0.store(content.list, Ordering::Relaxed);
         content.put(packed)
     }
@@ -157,8 +158,7 @@ impl TaskStore {
 
 impl Content {
     /// A text that is there already.
-    fn shared(&self, task: &BackupTask, text: &str) -> Arc<str> {
-        let namespace = task.metadata.namespace.as_deref().unwrap_or_default();
+    fn shared(&self, namespace: &str, text: &str) -> Arc<str> {
         let known = self.namespaces.get_key_value(namespace);
         let is_it = |have: &Arc<str>| (&**have == text).then(|| Arc::clone(have));
         known
@@ -245,11 +245,11 @@ mod tests {
     fn what_a_list_does_not_show_is_gone_when_it_ends() {
         let store = TaskStore::default();
         store.begin_list(Instant::now());
-        assert!(store.put(&task("a", "nas", "u1", 1)));
-        assert!(store.put(&task("b", "nas", "u2", 2)));
+        assert!(store.put(task("a", "nas", "u1", 1)));
+        assert!(store.put(task("b", "nas", "u2", 2)));
         assert!(store.end_list().is_empty());
         store.begin_list(Instant::now());
-        assert!(!store.put(&task("b", "nas", "u2", 2)), "as it was");
+        assert!(!store.put(task("b", "nas", "u2", 2)), "as it was");
         assert_eq!(names(&store, "nas"), ["a", "b"], "until the list has ended");
         let touched: Vec<_> = store.end_list().into_iter().collect();
         assert_eq!(touched, [("here".to_owned(), "nas".to_owned())]);
@@ -259,10 +259,10 @@ mod tests {
     #[test]
     fn an_older_version_is_no_news_and_another_object_of_the_name_is() {
         let store = TaskStore::default();
-        assert!(store.put(&task("a", "nas", "u1", 5)));
-        assert!(!store.put(&task("a", "nas", "u1", 4)));
+        assert!(store.put(task("a", "nas", "u1", 5)));
+        assert!(!store.put(task("a", "nas", "u1", 4)));
         assert!(
-            store.put(&task("a", "other", "u2", 6)),
+            store.put(task("a", "other", "u2", 6)),
             "made anew for another server"
         );
         assert!(names(&store, "nas").is_empty());

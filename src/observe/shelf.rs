@@ -4,10 +4,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::{BuildHasher, Hasher},
     sync::Arc,
 };
 
+use foldhash::quality::FixedState;
 use jiff::Timestamp;
 
 use super::{Doing, Inventory, Queue, doing};
@@ -431,8 +432,8 @@ fn stir(job: &Activity) -> u64 {
 }
 
 fn digest(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(bytes);
     hasher.finish()
 }
 

@@ -197,7 +197,7 @@ async fn a_lone_run_changes_the_status_of_its_server_twice() {
 }
 
 #[tokio::test]
-async fn a_removal_reads_twice_and_writes_the_breaker_once() {
+async fn a_removal_reads_three_times_and_writes_the_breaker_once() {
     let lab = crowd("count-removals", REMOVALS, "").await;
     let before = requests(&lab).len();
     let mut manifests = String::new();

@@ -61,7 +61,7 @@ fn main() {
         }
     );
     if number("SIMULATION_SECONDS", 0) == 0 {
-        run::assert_quiet_for(Duration::from_hours(24));
+        run::assert_quiet_for(|_| Duration::from_hours(24));
         println!("nothing happens for a day once all is settled\n");
     }
     let seed = number("SIMULATION_SEED", 1);

@@ -120,6 +120,8 @@ pub(super) struct Core {
     /// The version of the slot's Lease with which the present reign began.
     since: u64,
     owned: BTreeMap<ServerKey, Fence>,
+    /// Of servers that are being taken, since when nobody could write for them, where that is known.
+    free: BTreeMap<ServerKey, Instant>,
     attempts: BTreeMap<Purpose, Attempt>,
     draining: BTreeSet<ServerKey>,
     /// Since when the list that is under way was asked for.
@@ -147,6 +149,7 @@ impl Core {
             slot: None,
             since: 0,
             owned: BTreeMap::new(),
+            free: BTreeMap::new(),
             attempts: BTreeMap::new(),
             draining: BTreeSet::new(),
             looking: None,
@@ -191,6 +194,11 @@ impl Core {
             (server, name)
         };
         self.servers = Some(servers.into_iter().map(named).collect());
+    }
+
+    /// Whether the Leases are known.
+    pub(super) fn is_listed(&self) -> bool {
+        self.view.is_listed()
     }
 
     /// What was gained since this was asked.
@@ -404,8 +412,9 @@ impl Core {
             (Purpose::Drop(name), Written::Deleted) => self.drop_slot(&name),
             (Purpose::Take(server), Written::Done(_)) => {
                 let fence = self.fences.part(&server);
+                let since = self.free.remove(&server).unwrap_or(now);
                 // One that was asked for before the slot was lost does not count: it is taken once more.
-                if fence.take(reign) {
+                if fence.take_free(reign, since) {
                     self.owned.insert(server.clone(), fence);
                     self.gains.push(Gain::Server(server));
                 }

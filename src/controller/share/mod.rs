@@ -103,6 +103,8 @@ pub struct Handle {
     pub gains: broadcast::Sender<Gain>,
     /// Whether this process holds the first slot.
     pub leading: watch::Receiver<bool>,
+    /// Whether the Leases are known: what is read from then on shows all that was written for servers that are free.
+    pub known: watch::Receiver<bool>,
 }
 
 /// One process's part in it.
@@ -113,6 +115,7 @@ pub struct Sharing {
     fences: Fences,
     gains: broadcast::Sender<Gain>,
     leading: watch::Sender<bool>,
+    known: watch::Sender<bool>,
     /// The rights for a watch are lacking.
     polls: bool,
 }
@@ -149,6 +152,7 @@ impl Sharing {
         };
         let (gains, _) = broadcast::channel(GAINS);
         let (leading, receiver) = watch::channel(false);
+        let (known, is_known) = watch::channel(false);
         let sharing = Self {
             api: Api::namespaced(client, &namespace),
             core: Core::new(leases.clone(), mode, Arc::new(fences.clone())),
@@ -156,12 +160,14 @@ impl Sharing {
             fences: fences.clone(),
             gains: gains.clone(),
             leading,
+            known,
             polls: false,
         };
         let handle = Handle {
             fences,
             gains,
             leading: receiver,
+            known: is_known,
         };
         (sharing, handle)
     }
@@ -265,6 +271,10 @@ impl Sharing {
             }
             // Nobody listens before the controllers run and after they have ended.
             let _ = self.gains.send(gain);
+        }
+        if self.core.is_listed() {
+            self.known
+                .send_if_modified(|known| !std::mem::replace(known, true));
         }
         let is_open = self.fences.first.is_open();
         self.leading

@@ -37,6 +37,15 @@ struct Seen {
     deleted: Option<Instant>,
 }
 
+/// What the first full list showed, and what is known of the time before it.
+#[derive(Debug)]
+struct First {
+    /// When it had come.
+    at: Instant,
+    /// The Leases of servers that were nobody's, with their versions.
+    free: BTreeMap<String, String>,
+}
+
 /// What is known.
 #[derive(Debug)]
 pub(super) struct View {
@@ -47,6 +56,11 @@ pub(super) struct View {
     listed: Option<Instant>,
     /// Up to which version the history is known.
     upto: u64,
+    first: Option<First>,
+    /// The Leases of servers that were ever seen.
+    known: BTreeSet<String>,
+    /// Whether somebody else was ever seen who takes everything, and so has servers without Leases of theirs.
+    was_ruled: bool,
 }
 
 impl Seen {
@@ -64,6 +78,9 @@ impl View {
             signs: HashMap::new(),
             listed: None,
             upto: 0,
+            first: None,
+            known: BTreeSet::new(),
+            was_ruled: false,
         }
     }
 
@@ -97,6 +114,12 @@ impl View {
             return;
         }
         let is_slot = self.leases.slot_of(&record.name).is_some();
+        if !is_slot {
+            self.known.insert(record.name.clone());
+        } else if record.takes == Takes::Everything && record.holder != self.leases.identity {
+            // One that was released before the first list had stopped by then; one without labels of ours is in no list.
+            self.was_ruled |= !record.holder.is_empty() || !record.is_watched;
+        }
         let sign = Sign {
             at: now,
             lasts: record.lasts,
@@ -149,6 +172,14 @@ impl View {
         }
         for record in gone {
             self.hide(&record, now);
+        }
+        if self.first.is_none() {
+            let free = self.of_servers().filter(|record| record.holder.is_empty());
+            let free = free.map(|record| (record.name.clone(), record.version.clone()));
+            self.first = Some(First {
+                at: now,
+                free: free.collect(),
+            });
         }
         self.listed = self.listed.max(Some(asked));
         self.advance(version);
@@ -207,6 +238,17 @@ impl View {
         self.signs
             .keys()
             .any(|identity| identity != me && self.life(identity, now) == Life::Silent)
+    }
+
+    /// Since when it is known that nobody writes for a server, where that is longer than since it was taken: its Lease is as the
+    /// first list showed it, released or not there, and whoever releases one has written for the last time.
+    pub(super) fn free_since(&self, name: &str) -> Option<Instant> {
+        let first = self.first.as_ref().filter(|_| !self.was_ruled)?;
+        let is_as_it_was = match self.get(name) {
+            Some(record) => first.free.get(name) == Some(&record.version),
+            None => !self.known.contains(name),
+        };
+        is_as_it_was.then_some(first.at)
     }
 
     /// A Lease; not one that was deleted.

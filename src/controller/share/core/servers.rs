@@ -32,6 +32,10 @@ impl Core {
         }
         let name = self.leases.server(server);
         let old = self.view.get(&name).cloned();
+        match self.view.free_since(&name) {
+            Some(since) => self.free.insert(server.clone(), since),
+            None => self.free.remove(server),
+        };
         self.attempts.insert(purpose.clone(), Attempt::UnderWay);
         requests.push(Request::Write {
             with_labels: false,

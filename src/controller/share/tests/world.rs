@@ -112,6 +112,8 @@ pub(super) struct World {
     flights: Vec<Flight>,
     is_calm: bool,
     begun: Instant,
+    /// When each process has last had each server.
+    acted: BTreeMap<(ServerKey, usize), Instant>,
     /// What was asked for.
     pub(super) requests: Vec<String>,
 }
@@ -129,6 +131,7 @@ impl World {
             flights: Vec::new(),
             is_calm: true,
             begun: Instant::now(),
+            acted: BTreeMap::new(),
             requests: Vec::new(),
         }
     }
@@ -573,10 +576,25 @@ impl World {
             .collect()
     }
 
-    fn judge(&self) {
-        for server in &self.servers {
-            let actors = self.actors(server);
+    fn judge(&mut self) {
+        let now = Instant::now();
+        for server in self.servers.clone() {
+            let actors = self.actors(&server);
             assert!(actors.len() <= 1, "{server:?} has several masters: {actors:?}");
+            for actor in actors {
+                self.acted.insert((server.clone(), actor), now);
+                let since = self.processes[actor].fences.of_server(&server).since();
+                let others = self
+                    .acted
+                    .iter()
+                    .filter(|((of, by), _)| *of == server && *by != actor);
+                if let (Some(since), Some(last)) = (since, others.map(|(_, last)| *last).max()) {
+                    assert!(
+                        last < since,
+                        "[{actor}] may read {server:?} as it was before the last write"
+                    );
+                }
+            }
         }
         let orphans = self
             .processes
