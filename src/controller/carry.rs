@@ -177,6 +177,10 @@ async fn carry_out_one<C: Cluster>(
         again: false,
         unwritten: false,
     };
+    let mut turn = match &decision.act {
+        Act::Call(intent) if intent.action == IntentAction::Remove => Some(turn.lock().await),
+        Act::Call(_) | Act::Nothing => None,
+    };
     // What has not begun when the server is given away is left to whoever has it next.
     if !fence.is_open() || fence.is_closing() {
         done.unwritten = true;
@@ -211,17 +215,15 @@ async fn carry_out_one<C: Cluster>(
         done.written = Some(object.clone());
         if let (Act::Call(intent), Some(peer)) = (&decision.act, peer) {
             let request = server.spec.timeouts.request.get();
-            let (outcome, withheld) = match intent.action {
-                IntentAction::Remove => {
-                    match removal::send(ctx, fence, peer, &object, intent, request, turn).await {
-                        Ok((outcome, reserved)) => {
-                            done.server_written = Some(reserved);
-                            (outcome, None)
-                        }
-                        Err(why) => (act::Outcome::withheld(ctx.now()), Some(why)),
+            let (outcome, withheld) = match turn.take() {
+                Some(turn) => match removal::send(ctx, fence, peer, &object, intent, request, turn).await {
+                    Ok((outcome, reserved)) => {
+                        done.server_written = Some(reserved);
+                        (outcome, None)
                     }
-                }
-                IntentAction::Backup | IntentAction::Cancel => {
+                    Err(why) => (act::Outcome::withheld(ctx.now()), Some(why)),
+                },
+                None => {
                     let outcome = match armed {
                         Some(Ok(armed)) => act::fire(armed, fence, ctx.machine.clock, request).await,
                         Some(Err(error)) => {

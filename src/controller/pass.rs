@@ -91,6 +91,10 @@ pub async fn pass_over<C: Cluster>(
     }
     if let Err(why) = reign::begin(ctx, &fence, server, listed_since, memory).await {
         tracing::warn!(server = key.1, why, "cannot begin to lead; nothing is started");
+        if memory.refusal.is_some() {
+            let server = newest_server(server, memory);
+            report::server(ctx, &fence, &server, memory, None).await;
+        }
         return BEGIN_AGAIN;
     }
     if !fence.is_open() {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kube::ResourceExt;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Context, cluster::Cluster};
 use crate::{
@@ -16,10 +16,13 @@ use crate::{
     status::Notice,
 };
 
-/// The turn of one server's removals: one at a time from its first read to its reservation. Side by side they would outrun
+/// The turn of one server's removals: one at a time from its intent to its reservation. Side by side they would outrun
 /// each other's reservation and all be read anew. The server as the last one reserved it tells the others whether there is
 /// anything left to reserve.
 pub type Turn = Mutex<Option<BackupServer>>;
+
+/// Whose turn it is.
+pub type MyTurn<'a> = MutexGuard<'a, Option<BackupServer>>;
 
 /// Sends the `remove` of a recorded intent if everything still holds, else says why not. Network.
 ///
@@ -32,7 +35,7 @@ pub async fn send<C: Cluster>(
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
-    turn: &Turn,
+    turn: MyTurn<'_>,
 ) -> Result<(Outcome, BackupServer), Withheld> {
     let sent = clear_and_send(ctx, fence, peer, recorded, intent, request, turn).await;
     if let Err((reason, why)) = &sent {
@@ -54,12 +57,8 @@ async fn clear_and_send<C: Cluster>(
     recorded: &BackupTask,
     intent: &Intent,
     request: Duration,
-    turn: &Turn,
+    mut turn: MyTurn<'_>,
 ) -> Result<(Outcome, BackupServer), Withheld> {
-    let mut turn = turn.lock().await;
-    if !fence.is_open() || fence.is_closing() {
-        return Err(passing("the BackupServer is being given away"));
-    }
     if let Some(server) = &*turn {
         removal_reservation(server, ctx.now())?;
     }

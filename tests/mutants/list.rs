@@ -78,6 +78,24 @@ pub const MUTANTS: &[Mutant] = &[
         "self.begun > since",
     ),
     mutant(
+        "a server counts as free since the first look whoever has released it since",
+        "src/controller/share/view.rs",
+        "first.free.get(name) == Some(&self.get(name)?.version)",
+        "self.get(name)?.holder.is_empty()",
+    ),
+    mutant(
+        "whoever led alone has left nothing behind",
+        "src/controller/share/view.rs",
+        "self.listed.is_none() && !self.is_ruled_by_another()",
+        "self.listed.is_none()",
+    ),
+    mutant(
+        "what was read before the tasks were listed was read in the pass",
+        PASS,
+        "    let begun = ctx.now();",
+        "    let begun = memory.shelf.as_ref().map_or_else(|| ctx.now(), |shelf| shelf.begun);",
+    ),
+    mutant(
         "a look before the tasks were known counts for what was asked since",
         "src/controller/judge.rs",
         "early.is_some_and(|version| awake.packed(index).version <= version)",

@@ -318,7 +318,7 @@ impl Core {
                     });
                 }
             }
-            Move::Take(server) => self.take(&server, requests),
+            Move::Take(server) => self.take(&server, now, requests),
             Move::Give(server) => self.give(server, requests),
             Move::Retire => {
                 if !self.attempts.contains_key(&Purpose::Renew) && !self.is_claiming() {

@@ -103,7 +103,8 @@ pub struct Handle {
     pub gains: broadcast::Sender<Gain>,
     /// Whether this process holds the first slot.
     pub leading: watch::Receiver<bool>,
-    /// Whether the Leases are known: what is read from then on shows all that was written for servers that are free.
+    /// Whether the Leases are known, or everything is taken: what is read from then on shows all that was written for servers that
+    /// were free.
     pub known: watch::Receiver<bool>,
 }
 
@@ -272,7 +273,8 @@ impl Sharing {
             // Nobody listens before the controllers run and after they have ended.
             let _ = self.gains.send(gain);
         }
-        if self.core.is_listed() {
+        // Whoever leads alone takes everything at once.
+        if self.core.is_listed() && (!self.fences.is_alone() || self.fences.first.is_open()) {
             self.known
                 .send_if_modified(|known| !std::mem::replace(known, true));
         }

@@ -37,7 +37,7 @@ struct Seen {
     deleted: Option<Instant>,
 }
 
-/// What the first full list showed, and what is known of the time before it.
+/// What the first full list showed.
 #[derive(Debug)]
 struct First {
     /// When it had come.
@@ -45,6 +45,9 @@ struct First {
     /// The Leases of servers that were nobody's, with their versions.
     free: BTreeMap<String, String>,
 }
+
+/// What the first list showed is out of date after this.
+const FIRST: Duration = Duration::from_secs(5);
 
 /// What is known.
 #[derive(Debug)]
@@ -56,11 +59,8 @@ pub(super) struct View {
     listed: Option<Instant>,
     /// Up to which version the history is known.
     upto: u64,
+    /// For as long as it is the only one, and nobody else was seen who takes everything, whether servers' Leases say so or not.
     first: Option<First>,
-    /// The Leases of servers that were ever seen.
-    known: BTreeSet<String>,
-    /// Whether somebody else was ever seen who takes everything, and so has servers without Leases of theirs.
-    was_ruled: bool,
 }
 
 impl Seen {
@@ -79,8 +79,6 @@ impl View {
             listed: None,
             upto: 0,
             first: None,
-            known: BTreeSet::new(),
-            was_ruled: false,
         }
     }
 
@@ -114,11 +112,14 @@ impl View {
             return;
         }
         let is_slot = self.leases.slot_of(&record.name).is_some();
-        if !is_slot {
-            self.known.insert(record.name.clone());
-        } else if record.takes == Takes::Everything && record.holder != self.leases.identity {
-            // One that was released before the first list had stopped by then; one without labels of ours is in no list.
-            self.was_ruled |= !record.holder.is_empty() || !record.is_watched;
+        if is_slot && record.holder != self.leases.identity {
+            let rules =
+                record.takes == Takes::Everything && (!record.holder.is_empty() || !record.is_watched);
+            // What was there already and is in no list had no labels of ours, so somebody led alone.
+            let was_hidden = before.is_none() && self.listed.is_some() && record.transitions > 0;
+            if rules || was_hidden {
+                self.first = None;
+            }
         }
         let sign = Sign {
             at: now,
@@ -173,14 +174,17 @@ impl View {
         for record in gone {
             self.hide(&record, now);
         }
-        if self.first.is_none() {
+        self.first = if self.listed.is_none() && !self.is_ruled_by_another() {
             let free = self.of_servers().filter(|record| record.holder.is_empty());
             let free = free.map(|record| (record.name.clone(), record.version.clone()));
-            self.first = Some(First {
+            Some(First {
                 at: now,
                 free: free.collect(),
-            });
-        }
+            })
+        } else {
+            // There may have been a gap in what the watch has told.
+            None
+        };
         self.listed = self.listed.max(Some(asked));
         self.advance(version);
         let named: BTreeSet<&String> = self.seen.values().map(|seen| &seen.record.holder).collect();
@@ -240,15 +244,26 @@ impl View {
             .any(|identity| identity != me && self.life(identity, now) == Life::Silent)
     }
 
-    /// Since when it is known that nobody writes for a server, where that is longer than since it was taken: its Lease is as the
-    /// first list showed it, released or not there, and whoever releases one has written for the last time.
-    pub(super) fn free_since(&self, name: &str) -> Option<Instant> {
-        let first = self.first.as_ref().filter(|_| !self.was_ruled)?;
-        let is_as_it_was = match self.get(name) {
-            Some(record) => first.free.get(name) == Some(&record.version),
-            None => !self.known.contains(name),
-        };
+    /// Since when it is known that nobody writes for a server, where that is longer than since it was taken: its Lease is released
+    /// as the first list showed it a moment ago, and whoever releases one has written for the last time.
+    pub(super) fn free_since(&self, name: &str, now: Instant) -> Option<Instant> {
+        let first = self.first.as_ref().filter(|first| now < first.at + FIRST)?;
+        let is_as_it_was = first.free.get(name) == Some(&self.get(name)?.version);
         is_as_it_was.then_some(first.at)
+    }
+
+    /// Forgets what the first list showed.
+    pub(super) fn forget_first(&mut self) {
+        self.first = None;
+    }
+
+    /// Whether a slot was seen whose holder takes everything and is somebody else.
+    fn is_ruled_by_another(&self) -> bool {
+        let rules = |record: &Record| {
+            let is_anothers = !record.holder.is_empty() && record.holder != self.leases.identity;
+            record.takes == Takes::Everything && (is_anothers || !record.is_watched)
+        };
+        self.slots().iter().any(|(_, record)| rules(record))
     }
 
     /// A Lease; not one that was deleted.

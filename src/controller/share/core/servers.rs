@@ -1,6 +1,7 @@
 //! The servers of a process: taken, given away after their last pass, and lost with the slot.
 
 use k8s_openapi::api::coordination::v1::Lease;
+use tokio::time::Instant;
 
 use super::{AT_ONCE, Attempt, Core, Purpose, Request};
 use crate::controller::ServerKey;
@@ -15,6 +16,10 @@ impl Core {
     }
 
     pub(super) fn lose(&mut self) {
+        // At the beginning there is nothing to lose.
+        if self.since > 0 {
+            self.view.forget_first();
+        }
         self.since = 0;
         self.owned.retain(|_, fence| {
             fence.end();
@@ -23,7 +28,7 @@ impl Core {
         self.fences.keep_only(&self.owned);
     }
 
-    pub(super) fn take(&mut self, server: &ServerKey, requests: &mut Vec<Request>) {
+    pub(super) fn take(&mut self, server: &ServerKey, now: Instant, requests: &mut Vec<Request>) {
         let purpose = Purpose::Take(server.clone());
         let is_given =
             self.draining.contains(server) || self.attempts.contains_key(&Purpose::Release(server.clone()));
@@ -32,7 +37,7 @@ impl Core {
         }
         let name = self.leases.server(server);
         let old = self.view.get(&name).cloned();
-        match self.view.free_since(&name) {
+        match self.view.free_since(&name, now) {
             Some(since) => self.free.insert(server.clone(), since),
             None => self.free.remove(server),
         };
