@@ -215,25 +215,24 @@ async fn carry_out_one<C: Cluster>(
         done.written = Some(object.clone());
         if let (Act::Call(intent), Some(peer)) = (&decision.act, peer) {
             let request = server.spec.timeouts.request.get();
-            let (outcome, withheld) = match turn.take() {
-                Some(turn) => match removal::send(ctx, fence, peer, &object, intent, request, turn).await {
+            let (outcome, withheld) = if let Some(turn) = turn.take() {
+                match removal::send(ctx, fence, peer, &object, intent, request, turn).await {
                     Ok((outcome, reserved)) => {
                         done.server_written = Some(reserved);
                         (outcome, None)
                     }
                     Err(why) => (act::Outcome::withheld(ctx.now()), Some(why)),
-                },
-                None => {
-                    let outcome = match armed {
-                        Some(Ok(armed)) => act::fire(armed, fence, ctx.machine.clock, request).await,
-                        Some(Err(error)) => {
-                            tracing::warn!(%error, intent = intent.id, "nothing was sent");
-                            act::Outcome::not_sent(ctx.now())
-                        }
-                        None => act::Outcome::not_sent(ctx.now()),
-                    };
-                    (outcome, None)
                 }
+            } else {
+                let outcome = match armed {
+                    Some(Ok(armed)) => act::fire(armed, fence, ctx.machine.clock, request).await,
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, intent = intent.id, "nothing was sent");
+                        act::Outcome::not_sent(ctx.now())
+                    }
+                    None => act::Outcome::not_sent(ctx.now()),
+                };
+                (outcome, None)
             };
             ctx.metrics.mutation(intent.action, outcome.answered);
             done.sent = Some(Sent {
