@@ -1,4 +1,5 @@
-//! The sections in the order in which they are carried out: those with a clock first, those that only count last.
+//! The sections in the order in which they are carried out: those with a clock first, of them the
+//! finest first, as the API server keeps what it had to do with; those that only count last.
 
 mod failover;
 mod idle;
@@ -17,12 +18,12 @@ use crate::{report::Report, settings::Settings};
 /// Their names, for `SCALE_ONLY`.
 pub const ALL: [&str; 11] = [
     "size",
-    "troubles",
+    "latency",
     "start",
+    "sustained",
     "failover",
     "replicas",
-    "latency",
-    "sustained",
+    "troubles",
     "writes",
     "lists",
     "memory",
