@@ -297,3 +297,54 @@ impl View {
         records.filter(|record| self.leases.is_of_server(&record.name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LASTS: Duration = Duration::from_secs(60);
+
+    fn record(name: &str, version: u64, holder: &str, takes: Takes) -> Record {
+        Record {
+            name: name.to_owned(),
+            version: version.to_string(),
+            holder: holder.to_owned(),
+            lasts: LASTS,
+            takes,
+            is_watched: true,
+            acquired: None,
+            transitions: 0,
+        }
+    }
+
+    #[test]
+    fn a_server_is_free_as_the_first_list_showed_it_unless_somebody_led_alone() {
+        let now = Instant::now();
+        let leases = Leases {
+            name: "abb".to_owned(),
+            identity: "me".to_owned(),
+            duration: LASTS,
+        };
+        let server = leases.server(&("backups".to_owned(), "nas".to_owned()));
+        let after = |slot: Record| {
+            let mut view = View::new(leases.clone());
+            view.list(vec![slot, record(&server, 5, "", Takes::Everything)], 9, now, now);
+            view
+        };
+        let view = after(record("abb", 6, "another", Takes::Share));
+        assert_eq!(view.free_since(&server, now), Some(now));
+        assert_eq!(view.free_since(&server, now + FIRST), None, "a moment ago");
+        let mut view = after(record("abb", 6, "", Takes::Everything));
+        assert_eq!(view.free_since(&server, now), Some(now), "gone before");
+        view.show(record(&server, 10, "", Takes::Everything), now);
+        assert_eq!(view.free_since(&server, now), None, "released since");
+        let view = after(record("abb", 6, "another", Takes::Everything));
+        assert_eq!(view.free_since(&server, now), None, "led alone");
+        let mut view = after(record("abb", 6, "", Takes::Everything));
+        view.show(record("abb", 10, "another", Takes::Everything), now);
+        assert_eq!(view.free_since(&server, now), None, "leads alone");
+        let mut view = after(record("abb", 6, "another", Takes::Share));
+        view.list(vec![record(&server, 5, "", Takes::Everything)], 11, now, now);
+        assert_eq!(view.free_since(&server, now), None, "listed anew");
+    }
+}
