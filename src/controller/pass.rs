@@ -223,6 +223,6 @@ fn newest_server(server: &BackupServer, memory: &mut Memory) -> BackupServer {
     }
 }
 
-pub(super) fn uid(task: &BackupTask) -> String {
+fn uid(task: &BackupTask) -> String {
     task.uid().unwrap_or_else(|| task.name_any())
 }

@@ -113,11 +113,9 @@ impl View {
         }
         let is_slot = self.leases.slot_of(&record.name).is_some();
         if is_slot && record.holder != self.leases.identity {
-            let rules =
-                record.takes == Takes::Everything && (!record.holder.is_empty() || !record.is_watched);
             // What was there already and is in no list had no labels of ours, so somebody led alone.
             let was_hidden = before.is_none() && self.listed.is_some() && record.transitions > 0;
-            if rules || was_hidden {
+            if self.rules(&record) || was_hidden {
                 self.first = None;
             }
         }
@@ -259,11 +257,13 @@ impl View {
 
     /// Whether a slot was seen whose holder takes everything and is somebody else.
     fn is_ruled_by_another(&self) -> bool {
-        let rules = |record: &Record| {
-            let is_anothers = !record.holder.is_empty() && record.holder != self.leases.identity;
-            record.takes == Takes::Everything && (is_anothers || !record.is_watched)
-        };
-        self.slots().iter().any(|(_, record)| rules(record))
+        self.slots().iter().any(|(_, record)| self.rules(record))
+    }
+
+    /// Whether the holder of a slot takes everything and is somebody else; one that was released counts where it is in no list.
+    fn rules(&self, slot: &Record) -> bool {
+        let is_anothers = slot.holder != self.leases.identity;
+        slot.takes == Takes::Everything && is_anothers && (!slot.holder.is_empty() || !slot.is_watched)
     }
 
     /// A Lease; not one that was deleted.
