@@ -48,6 +48,12 @@ fn finish(mut definition: CustomResourceDefinition) -> CustomResourceDefinition 
             conditions.x_kubernetes_list_map_keys = Some(vec!["type".to_owned()]);
         }
         mark_atomic(status);
+        for part in status.properties.iter_mut().flat_map(|parts| parts.values_mut()) {
+            // The operator alone writes them, each as a whole: an API server has no owners of single fields to keep.
+            if part.type_.as_deref() == Some("object") {
+                part.x_kubernetes_map_type = Some("atomic".to_owned());
+            }
+        }
     }
     definition
 }
