@@ -246,7 +246,7 @@ impl<'a> Awake<'a> {
             self.touched.insert(nap.bound);
             memory
                 .knowledge
-                .entry(task.uid.clone())
+                .entry(task.uid)
                 .or_insert_with(|| nap.knowledge());
         }
         self.is_up[place] = true;
@@ -261,7 +261,7 @@ impl<'a> Awake<'a> {
         if self.left > 0 {
             let looked_at = self.places.iter().map(|place| &self.tasks[*place]);
             let restless = looked_at.filter(|task| !memory.naps.contains_key(&task.uid));
-            turns.extend(restless.map(|task| (task.uid.clone(), task.version)));
+            turns.extend(restless.map(|task| (task.uid, task.version)));
             memory.had_a_turn = turns;
         }
     }

@@ -58,7 +58,7 @@ pub(super) async fn carry_out<C: Cluster>(
         if task.status.as_ref() == Some(status) && decision.finalizer == task.has_finalizer() {
             continue;
         }
-        let uid = awake.packed(index).uid.clone();
+        let uid = awake.packed(index).uid;
         let is_call = decision.act != Act::Nothing;
         let jobs = match &decision.act {
             // They wait for each other, and nobody else should wait for them.
@@ -93,14 +93,10 @@ pub(super) async fn carry_out<C: Cluster>(
     {
         if unwritten {
             // What was read for that status is in no status: it has to be read again.
-            memory
-                .knowledge
-                .entry(uid.clone())
-                .or_default()
-                .history_read_behind = None;
+            memory.knowledge.entry(uid).or_default().history_read_behind = None;
         }
         if let Some(task) = written {
-            memory.written.insert(uid.clone(), Arc::new(Packed::alone(&task)));
+            memory.written.insert(uid, Arc::new(Packed::alone(&task)));
         }
         if let Some(server) = server_written {
             // Reservations are written one after the other, but not answered for in that order.

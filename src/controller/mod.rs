@@ -488,7 +488,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn server_of(task: &BackupTask) -> ServerKey {
+pub(crate) fn server_of(task: &BackupTask) -> ServerKey {
     (
         task.namespace().unwrap_or_default(),
         task.spec.server_ref.name.clone(),

@@ -8,31 +8,25 @@
 use std::{
     cmp,
     collections::{BTreeMap, HashMap},
-    fmt,
-    hash::BuildHasher,
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
     },
 };
 
-use foldhash::quality::{FixedState, RandomState};
+use foldhash::quality::RandomState;
 use kube::{ResourceExt, api::ObjectMeta};
+use sha2::{Digest, Sha256};
 
-use super::read::is_open;
+use super::{ServerKey, read::is_open, server_of};
 use crate::api::{ANNOTATION_BACKUP, ANNOTATION_CANCEL, BackupTask, GROUP, Receipt};
 
 /// The words that the objects have in common: a whole one, and messages that stand in many.
 const WORDS: &[u8] = include_bytes!("packed.json");
 
-/// The identity of an object, which is a UUID wherever an API server gave it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Uid {
-    /// The halves of a UUID in its usual form.
-    Uuid([u64; 2]),
-    /// Anything else.
-    Text(Box<str>),
-}
+/// The identity of an object, which is a UUID wherever an API server gave it; the digest of any other text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uid([u64; 2]);
 
 /// Something of many objects. Who chooses identities is the API server, so nobody can make them collide.
 pub type ByUid<T> = HashMap<Uid, T, RandomState>;
@@ -41,14 +35,18 @@ impl Uid {
     /// The identity with that text.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        match uuid::Uuid::try_parse(text) {
-            // Other spellings of a UUID are other texts.
-            Ok(uuid) if uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()) == text => {
-                let (high, low) = uuid.as_u64_pair();
-                Self::Uuid([high, low])
-            }
-            _ => Self::Text(text.into()),
-        }
+        Self::of_uuid(text).unwrap_or_else(|| {
+            let digest = Sha256::digest(text);
+            let (parts, _) = digest.as_slice().as_chunks();
+            Self([parts[0], parts[1]].map(u64::from_be_bytes))
+        })
+    }
+
+    /// The halves of a UUID in its usual form. Other spellings of it are other texts.
+    fn of_uuid(text: &str) -> Option<Self> {
+        let uuid = uuid::Uuid::try_parse(text).ok()?;
+        let is_usual = uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()) == text;
+        is_usual.then(|| Self(uuid.as_u64_pair().into()))
     }
 
     /// The identity of a task, its name where it has none.
@@ -56,37 +54,30 @@ impl Uid {
     pub fn of_task(task: &BackupTask) -> Self {
         match task.metadata.uid.as_deref() {
             Some(uid) => Self::of(uid),
-            None => Self::Text(task.name_any().into()),
+            None => Self::of(&task.name_any()),
         }
     }
 
     /// A number that tells most identities apart.
     #[must_use]
-    pub fn digest(&self) -> u64 {
-        match self {
-            Self::Uuid([high, low]) => high.rotate_left(32) ^ low,
-            Self::Text(_) => FixedState::default().hash_one(self),
-        }
+    pub fn digest(self) -> u64 {
+        let Self([high, low]) = self;
+        high.rotate_left(32) ^ low
     }
-}
 
-impl fmt::Display for Uid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Uuid([high, low]) => uuid::Uuid::from_u64_pair(*high, *low).hyphenated().fmt(f),
-            Self::Text(text) => text.fmt(f),
-        }
+    /// The usual form of a UUID.
+    fn text(self) -> String {
+        let Self([high, low]) = self;
+        uuid::Uuid::from_u64_pair(high, low).hyphenated().to_string()
     }
 }
 
 /// A task as the process keeps it.
 #[derive(Clone, Debug)]
 pub struct Packed {
-    /// The namespace, shared by all objects of it.
-    pub namespace: Arc<str>,
-    /// `spec.serverRef.name`, shared by all tasks of that server.
-    pub server: Arc<str>,
-    /// The identity, the name where there is none.
+    /// Its server, shared by all tasks of it.
+    pub server: Arc<ServerKey>,
+    /// The identity, made of the name where there is none.
     pub uid: Uid,
     /// Its `resourceVersion` as a number: versions of one resource are ordered (Kubernetes 1.35, KEP-5504).
     pub version: u64,
@@ -94,6 +85,8 @@ pub struct Packed {
     pub is_open: bool,
     /// When something of it is due by its status, seconds since 1970: [`EDITED`] where it was edited since.
     pub hint: i64,
+    /// Whether the identity in the open says it all.
+    has_uuid: bool,
     /// Length of the name, in bytes.
     named: u32,
     /// The list that has shown it last, in a store that counts them.
@@ -123,24 +116,24 @@ impl Packed {
     /// Puts an object away that shares nothing.
     #[must_use]
     pub fn alone(task: &BackupTask) -> Self {
-        Self::of(task.clone(), |text| Arc::from(text))
+        Self::of(task.clone(), Arc::new(server_of(task)))
     }
 
-    /// Puts an object away. `shared` gives texts that many objects share.
+    /// Puts an object of that server away.
     ///
     /// # Panics
     /// Never: an object that was read from JSON of some megabytes is such JSON.
     #[must_use]
-    pub fn of(mut task: BackupTask, mut shared: impl FnMut(&str) -> Arc<str>) -> Self {
+    pub fn of(mut task: BackupTask, server: Arc<ServerKey>) -> Self {
         slim(&mut task.metadata);
         let name = task.metadata.name.as_deref().unwrap_or_default();
         let mut packed = Self {
-            namespace: shared(task.metadata.namespace.as_deref().unwrap_or_default()),
-            server: shared(&task.spec.server_ref.name),
+            server,
             uid: Uid::of_task(&task),
             version: version(&task),
             is_open: is_open(&task, task.status.as_ref()),
             hint: hint(&task),
+            has_uuid: task.metadata.uid.as_deref().and_then(Uid::of_uuid).is_some(),
             named: u32::try_from(name.len()).expect("an object is some megabytes at most"),
             shown: Shown::default(),
             body: Body::Away(Box::default()),
@@ -148,7 +141,7 @@ impl Packed {
         packed.body = if packed.is_open {
             Body::Whole(Box::new(task))
         } else {
-            let name = bare(&mut task);
+            let name = bare(&mut task, packed.has_uuid);
             let text = serde_json::to_vec(&task).expect("a task is JSON with texts as keys");
             let text = lz4_flex::block::compress_prepend_size_with_dict(&text, WORDS);
             Body::Away([name.as_bytes(), &text].concat().into())
@@ -180,14 +173,14 @@ impl Packed {
         let mut task: BackupTask = serde_json::from_slice(&text).expect("what was a task is one");
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         task.metadata.name = some(self.name());
-        task.metadata.namespace = some(&self.namespace);
+        task.metadata.namespace = some(&self.server.0);
         if task.metadata.resource_version.is_none() && self.version > 0 {
             task.metadata.resource_version = Some(self.version.to_string());
         }
-        if let (None, Uid::Uuid(_)) = (&task.metadata.uid, &self.uid) {
-            task.metadata.uid = Some(self.uid.to_string());
+        if self.has_uuid {
+            task.metadata.uid = Some(self.uid.text());
         }
-        task.spec.server_ref.name = self.server.to_string();
+        task.spec.server_ref.name.clone_from(&self.server.1);
         task
     }
 
@@ -263,14 +256,14 @@ fn slim(metadata: &mut ObjectMeta) {
 }
 
 /// Leaves out what stands beside the text in the open. Gives the name.
-fn bare(task: &mut BackupTask) -> String {
+fn bare(task: &mut BackupTask, has_uuid: bool) -> String {
     let number = version(task);
     let metadata = &mut task.metadata;
     metadata.namespace = None;
     metadata
         .resource_version
         .take_if(|text| number > 0 && *text == number.to_string());
-    metadata.uid.take_if(|text| matches!(Uid::of(text), Uid::Uuid(_)));
+    metadata.uid.take_if(|_| has_uuid);
     task.spec.server_ref.name.clear();
     task.metadata.name.take().unwrap_or_default()
 }
@@ -350,7 +343,7 @@ mod tests {
             let is_it = |task: &&BackupTask| task.metadata.name.as_deref() == Some(name);
             let mut task = states.iter().find(is_it).unwrap().clone();
             slim(&mut task.metadata);
-            bare(&mut task);
+            bare(&mut task, true);
             serde_json::to_string(&task).unwrap()
         });
         let words: String = words.collect();
@@ -420,16 +413,19 @@ mod tests {
     #[test]
     fn another_spelling_of_a_uuid_is_another_identity() {
         let text = "0f8fad5b-d9cb-469f-a165-70867728950e";
-        assert!(matches!(Uid::of(text), Uid::Uuid(_)));
-        assert_eq!(Uid::of(text).to_string(), text);
+        assert_eq!(Uid::of_uuid(text), Some(Uid::of(text)));
+        assert_eq!(Uid::of(text).text(), text);
         for other in [
             text.to_uppercase(),
             text.replace('-', ""),
             "u1".to_owned(),
             String::new(),
         ] {
-            assert_eq!(Uid::of(&other), Uid::Text(other.as_str().into()));
-            assert_eq!(Uid::of(&other).to_string(), other);
+            assert_eq!(Uid::of_uuid(&other), None);
+            assert_ne!(Uid::of(&other), Uid::of(text));
+            let mut task = states().remove(0);
+            task.metadata.uid = Some(other.clone());
+            assert_eq!(Packed::alone(&task).open().metadata.uid, Some(other));
         }
     }
 }

@@ -200,7 +200,7 @@ pub async fn details(
         .await;
     versions.extend(found.into_iter().filter_map(|(id, read)| Some((id, read?))));
     for want in wanting.iter().filter(|want| want.needs.versions) {
-        let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
+        let knowledge = memory.knowledge.entry(want.uid).or_default();
         knowledge.versions_unreadable = !versions.contains_key(&want.id);
     }
     let unreadable: BTreeSet<TaskId> = histories
@@ -219,7 +219,7 @@ pub async fn details(
     }
     let inventory = memory.shelf.as_ref().map(|shelf| shelf.open(&wanted));
     for want in wanting.iter().filter(|want| want.needs.results) {
-        let knowledge = memory.knowledge.entry(want.uid.clone()).or_default();
+        let knowledge = memory.knowledge.entry(want.uid).or_default();
         if let Some(inventory) = &inventory {
             let last = inventory.task(want.id).and_then(|task| task.last_result.as_ref());
             let readable = !unreadable.contains(&want.id);

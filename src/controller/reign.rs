@@ -15,7 +15,7 @@ use super::{
     Context,
     cluster::{Cluster, ReadError},
     connect,
-    fleet::Memory,
+    fleet::{Memory, ServerKey},
     packed::{Packed, Uid},
 };
 use crate::{
@@ -81,8 +81,8 @@ pub async fn begin<C: Cluster>(
         let listed = ctx.fleet.lists.of(&ctx.cluster, &namespace, &name, since).await;
         for task in listed.map_err(|error| error.to_string())? {
             // `newest_tasks` takes whichever is newer, this or what the watch shows.
-            memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));
-            memory.written.insert(task.uid.clone(), task);
+            memory.unwatched.insert(task.uid, Arc::clone(&task));
+            memory.written.insert(task.uid, task);
         }
     }
     memory.reign = Some(reign);
@@ -105,7 +105,7 @@ pub async fn with_unwatched<C: Cluster>(
     }
     let unwatched: Vec<Arc<Packed>> = memory.unwatched.values().cloned().collect();
     for known in unwatched {
-        let read = ctx.cluster.read_task(&known.namespace, known.name()).await;
+        let read = ctx.cluster.read_task(&known.server.0, known.name()).await;
         let task = match read {
             Ok(Some(task)) if Uid::of_task(&task) == known.uid && is_of(&task, server) => {
                 Arc::new(Packed::alone(&task))
@@ -133,7 +133,7 @@ pub struct Lists {
 /// The tasks of one namespace, by server.
 struct Listed {
     begun: Instant,
-    tasks: HashMap<Arc<str>, Vec<Arc<Packed>>>,
+    tasks: HashMap<Arc<ServerKey>, Vec<Arc<Packed>>>,
     /// Each is served once: whoever asks again has forgotten what it has written since.
     served: HashSet<String>,
 }
@@ -164,7 +164,7 @@ impl Lists {
         let mut listed = place.lock().await;
         if !listed.as_ref().is_some_and(|listed| listed.is_for(server, since)) {
             let begun = Instant::now();
-            let mut tasks: HashMap<Arc<str>, Vec<Arc<Packed>>> = HashMap::new();
+            let mut tasks: HashMap<Arc<ServerKey>, Vec<Arc<Packed>>> = HashMap::new();
             for task in cluster.list_tasks(namespace).await? {
                 tasks.entry(Arc::clone(&task.server)).or_default().push(task);
             }
@@ -178,7 +178,8 @@ impl Lists {
             return Ok(Vec::new());
         };
         listed.served.insert(server.to_owned());
-        Ok(listed.tasks.remove(server).unwrap_or_default())
+        let key = (namespace.to_owned(), server.to_owned());
+        Ok(listed.tasks.remove(&key).unwrap_or_default())
     }
 
     /// Lets go of lists that are not asked for any more.

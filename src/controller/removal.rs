@@ -66,7 +66,7 @@ async fn clear_and_send<C: Cluster>(
     // Network: live reads. One of the server's tasks shows the object and whoever else means its task.
     let name = &recorded.spec.server_ref.name;
     let tasks = ctx.cluster.list_tasks(&namespace).await.map_err(passing)?;
-    let tasks = tasks.iter().filter(|task| *task.server == **name);
+    let tasks = tasks.iter().filter(|task| task.server.1 == *name);
     let tasks: Vec<BackupTask> = tasks.map(|task| task.open()).collect();
     let task = tasks.iter().find(|task| task.uid() == recorded.uid());
     let task = task.ok_or_else(|| gone("the object"))?;

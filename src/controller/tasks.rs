@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::Ordering},
 };
 
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use super::{
     ServerKey,
     packed::{ByName, Packed, Uid},
+    server_of,
 };
 use crate::api::BackupTask;
 
@@ -23,8 +25,7 @@ pub struct TaskStore {
 
 #[derive(Default)]
 struct Content {
-    /// By namespace, then by the name of the server.
-    namespaces: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Tasks>>,
+    servers: BTreeMap<Arc<ServerKey>, Tasks>,
     /// Whether a list is under way.
     is_listing: bool,
     /// Its number, or that of the last one; numbers come back after 65,536 lists.
@@ -70,8 +71,8 @@ impl TaskStore {
     #[allow(clippy::must_use_candidate, reason = "the store is changed, whoever asks")]
     pub fn put(&self, task: BackupTask) -> bool {
         let mut content = self.write();
-        let namespace = task.metadata.namespace.clone().unwrap_or_default();
-        let packed = Packed::of(task, |text| content.shared(&namespace, text));
+        let server = content.shared(server_of(&task));
+        let packed = Packed::of(task, server);
         packed.shown.0.store(content.list, Ordering::Relaxed);
         content.put(packed)
     }
@@ -99,14 +100,12 @@ impl TaskStore {
         }
         let list = content.list;
         let mut touched = BTreeSet::new();
-        for (namespace, servers) in &mut content.namespaces {
-            for (server, tasks) in servers.iter_mut() {
-                let before = tasks.by_name.len();
-                let is_shown = |ByName(task): &ByName| task.shown.0.load(Ordering::Relaxed) == list;
-                tasks.by_name.retain(is_shown);
-                if tasks.by_name.len() != before {
-                    touched.insert((namespace.to_string(), server.to_string()));
-                }
+        for (server, tasks) in &mut content.servers {
+            let before = tasks.by_name.len();
+            let is_shown = |ByName(task): &ByName| task.shown.0.load(Ordering::Relaxed) == list;
+            tasks.by_name.retain(is_shown);
+            if tasks.by_name.len() != before {
+                touched.insert(ServerKey::clone(server));
             }
         }
         content.tidy();
@@ -115,10 +114,9 @@ impl TaskStore {
 
     /// The tasks of one server, by name.
     #[must_use]
-    pub fn of(&self, (namespace, server): &ServerKey) -> Vec<Arc<Packed>> {
+    pub fn of(&self, server: &ServerKey) -> Vec<Arc<Packed>> {
         let content = self.read();
-        let servers = content.namespaces.get(namespace.as_str());
-        let tasks = servers.and_then(|servers| servers.get(server.as_str()));
+        let tasks = content.servers.get(server);
         tasks
             .into_iter()
             .flat_map(|tasks| &tasks.by_name)
@@ -128,25 +126,19 @@ impl TaskStore {
 
     /// A number that changes when somebody has edited a task of that server.
     #[must_use]
-    pub fn edits(&self, (namespace, server): &ServerKey) -> u64 {
-        let content = self.read();
-        let servers = content.namespaces.get(namespace.as_str());
-        let tasks = servers.and_then(|servers| servers.get(server.as_str()));
-        tasks.map_or(0, |tasks| tasks.edits)
+    pub fn edits(&self, server: &ServerKey) -> u64 {
+        self.read().servers.get(server).map_or(0, |tasks| tasks.edits)
     }
 
     /// The servers that tasks name, whether they exist or not.
     #[must_use]
     pub fn servers(&self) -> Vec<ServerKey> {
         let content = self.read();
-        let of = |(namespace, servers): (&Arc<str>, &BTreeMap<Arc<str>, _>)| {
-            let namespace = namespace.to_string();
-            let keys = servers
-                .keys()
-                .map(|server| (namespace.clone(), server.to_string()));
-            keys.collect::<Vec<_>>()
-        };
-        content.namespaces.iter().flat_map(of).collect()
+        content
+            .servers
+            .keys()
+            .map(|server| ServerKey::clone(server))
+            .collect()
     }
 
     /// Whether there is none.
@@ -157,23 +149,25 @@ impl TaskStore {
 }
 
 impl Content {
-    /// A text that is there already.
-    fn shared(&self, namespace: &str, text: &str) -> Arc<str> {
-        let known = self.namespaces.get_key_value(namespace);
-        let is_it = |have: &Arc<str>| (&**have == text).then(|| Arc::clone(have));
-        known
-            .and_then(|(have, servers)| {
-                let server = servers.get_key_value(text).map(|(have, _)| Arc::clone(have));
-                is_it(have).or(server)
-            })
-            .unwrap_or_else(|| text.into())
+    /// What the tasks of that server share already.
+    fn shared(&self, server: ServerKey) -> Arc<ServerKey> {
+        let known = self.servers.get_key_value(&server);
+        known.map_or_else(|| Arc::new(server), |(known, _)| Arc::clone(known))
+    }
+
+    fn of_namespace(&mut self, namespace: &str) -> impl Iterator<Item = (&Arc<ServerKey>, &mut Tasks)> {
+        let first = (namespace.to_owned(), String::new());
+        let from = self
+            .servers
+            .range_mut::<ServerKey, _>((Bound::Included(&first), Bound::Unbounded));
+        from.take_while(move |(server, _)| server.0 == first.0)
     }
 
     fn put(&mut self, task: Packed) -> bool {
-        let (namespace, server) = (Arc::clone(&task.namespace), Arc::clone(&task.server));
-        let servers = self.namespaces.entry(namespace).or_default();
-        let known = servers
-            .get(&server)
+        let server = Arc::clone(&task.server);
+        let known = self
+            .servers
+            .get(&*server)
             .and_then(|tasks| tasks.by_name.get(task.name()));
         match known {
             Some(ByName(known)) if known.uid == task.uid && known.version >= task.version => {
@@ -183,25 +177,24 @@ impl Content {
             Some(_) => {}
             // The server of an object never changes, but another object may have taken its name.
             None => {
-                for tasks in servers.values_mut() {
+                for (_, tasks) in self.of_namespace(&server.0) {
                     tasks.by_name.remove(task.name());
                 }
             }
         }
-        let tasks = servers.entry(server).or_default();
+        let tasks = self.servers.entry(server).or_default();
         tasks.edits += u64::from(task.is_edited());
         tasks.by_name.replace(ByName(Arc::new(task)));
         true
     }
 
     fn take(&mut self, namespace: &str, name: &str, uid: Option<&Uid>) -> Option<ServerKey> {
-        let servers = self.namespaces.get_mut(namespace)?;
         let holds = |tasks: &Tasks| {
             let known = tasks.by_name.get(name);
             known.is_some_and(|ByName(known)| uid.is_none_or(|uid| known.uid == *uid))
         };
-        let (server, tasks) = servers.iter_mut().find(|(_, tasks)| holds(tasks))?;
-        let key = (namespace.to_owned(), server.to_string());
+        let (server, tasks) = self.of_namespace(namespace).find(|(_, tasks)| holds(tasks))?;
+        let key = ServerKey::clone(server);
         tasks.by_name.remove(name);
         if tasks.by_name.is_empty() {
             self.tidy();
@@ -210,10 +203,7 @@ impl Content {
     }
 
     fn tidy(&mut self) {
-        self.namespaces.retain(|_, servers| {
-            servers.retain(|_, tasks| !tasks.by_name.is_empty());
-            !servers.is_empty()
-        });
+        self.servers.retain(|_, tasks| !tasks.by_name.is_empty());
     }
 }
 
@@ -226,10 +216,14 @@ mod tests {
     use super::*;
 
     fn task(name: &str, server: &str, uid: &str, version: u64) -> BackupTask {
+        task_in("here", name, server, uid, version)
+    }
+
+    fn task_in(namespace: &str, name: &str, server: &str, uid: &str, version: u64) -> BackupTask {
         serde_json::from_value(json!({
             "apiVersion": "activebackup.dev/v1alpha1", "kind": "BackupTask",
             "metadata": {
-                "name": name, "namespace": "here", "uid": uid, "resourceVersion": version.to_string(),
+                "name": name, "namespace": namespace, "uid": uid, "resourceVersion": version.to_string(),
             },
             "spec": { "serverRef": { "name": server }, "task": { "id": 1 } },
         }))
@@ -254,6 +248,22 @@ mod tests {
         let touched: Vec<_> = store.end_list().into_iter().collect();
         assert_eq!(touched, [("here".to_owned(), "nas".to_owned())]);
         assert_eq!(names(&store, "nas"), ["b"]);
+    }
+
+    #[test]
+    fn a_name_is_one_of_its_namespace() {
+        let store = TaskStore::default();
+        let namespaces = ["her", "here", "here-too", "hero"];
+        for (number, namespace) in namespaces.iter().enumerate() {
+            assert!(store.put(task_in(namespace, "a", &format!("nas-{number}"), namespace, 1)));
+        }
+        assert_eq!(store.servers().len(), 4);
+        assert_eq!(
+            store.remove_named("here", "a"),
+            Some(("here".to_owned(), "nas-1".to_owned()))
+        );
+        assert_eq!(store.remove_named("here", "a"), None);
+        assert_eq!(store.servers().len(), 3);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
         cluster::{Cluster, Keys, ReadError, WriteError},
         orphan,
         packed::{Packed, Uid},
-        pass,
+        pass, server_of,
         store::MemoryStore,
     },
     observe::{Answered, Call},
@@ -161,18 +161,19 @@ impl Standalone {
     /// The open calls that were answered with success.
     pub async fn answers(&self) -> Answers {
         let mut answers = Answers::new();
-        for (_, memory) in self.context.fleet.all() {
+        for task in self.store().tasks() {
+            let Some(uid) = task.uid() else { continue };
+            let memory = self.context.fleet.server(&server_of(&task));
             let memory = memory.lock().await;
-            for (uid, knowledge) in &memory.knowledge {
-                let applied = |call: &&Call| call.answered == Some(Answered::Applied);
-                if let Some(call) = knowledge.call.as_ref().filter(applied) {
-                    let applied = Applied {
-                        intent: call.intent.clone(),
-                        sent: call.sent,
-                        settles_from: call.settles_from,
-                    };
-                    answers.insert(uid.to_string(), applied);
-                }
+            let knowledge = memory.knowledge.get(&Uid::of(&uid));
+            let call = knowledge.and_then(|knowledge| knowledge.call.as_ref());
+            if let Some(call) = call.filter(|call| call.answered == Some(Answered::Applied)) {
+                let applied = Applied {
+                    intent: call.intent.clone(),
+                    sent: call.sent,
+                    settles_from: call.settles_from,
+                };
+                answers.insert(uid, applied);
             }
         }
         answers
@@ -184,11 +185,7 @@ impl Standalone {
             let Some((uid, applied)) = task.uid().and_then(|uid| answers.get_key_value(&uid)) else {
                 continue;
             };
-            let key: ServerKey = (
-                task.namespace().unwrap_or_default(),
-                task.spec.server_ref.name.clone(),
-            );
-            let memory = self.context.fleet.server(&key);
+            let memory = self.context.fleet.server(&server_of(&task));
             memory
                 .lock()
                 .await
