@@ -1,7 +1,8 @@
 //! The judging part of a pass: decides for everybody who is awake, reads what the decisions need, and decides again.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, hash::BuildHasher};
 
+use foldhash::quality::FixedState;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
@@ -10,7 +11,6 @@ use super::{
     awake::{Awake, Nap},
     cluster::Cluster,
     fleet::Memory,
-    packed::Uid,
     read::{self, Want},
 };
 use crate::{
@@ -77,7 +77,7 @@ pub(super) fn digest(facts: &ServerFacts, memory: &Memory) -> u64 {
         Reach::Failing { polls, reason } => Some((polls.min(2), reason)),
     };
     let is_complete = memory.shelf.as_ref().map(|shelf| shelf.complete);
-    Uid::of(&format!("{facts:?} {reach:?} {is_complete:?}")).digest()
+    FixedState::default().hash_one(format!("{facts:?} {reach:?} {is_complete:?}"))
 }
 
 /// Decides for every task that is awake, reading what the decisions need, until nothing more is needed. Network.
@@ -137,6 +137,19 @@ pub(super) async fn decide_all<C: Cluster>(
                 (now, intent),
             )
         };
+        let usable = memory.problem.is_none() && memory.connection.is_some();
+        // Who was edited wants a fresh read, most likely, and then everybody is judged by that. Where they wait for their turn they
+        // may not.
+        let is_unlimited = server.spec.limits.max_concurrent_runs == 0;
+        let mut edited = (0..awake.objects.len()).filter(|index| awake.packed(*index).is_edited());
+        if round == 0
+            && usable
+            && is_unlimited
+            && edited.any(|index| judge(index, Admission::Open).0.needs.fresh)
+        {
+            refresh(ctx, server, memory).await;
+            continue;
+        }
         let mut decided: Vec<Decided> = (0..awake.objects.len())
             .map(|index| judge(index, Admission::Open))
             .collect();
@@ -148,7 +161,7 @@ pub(super) async fn decide_all<C: Cluster>(
             .collect();
         let want = |index: &usize| match &bound[*index].1 {
             Bound::To(found) => Some(Want {
-                uid: awake.packed(*index).uid.clone(),
+                uid: awake.packed(*index).uid,
                 id: found.id,
                 needs: decided[*index].0.needs,
             }),
@@ -156,9 +169,8 @@ pub(super) async fn decide_all<C: Cluster>(
         };
         let wanting: Vec<Want> = asking.iter().filter_map(want).collect();
         // Also once more, where something became due while the list was under way.
-        let refresh = decided.iter().any(|(decision, _)| decision.needs.fresh);
-        let usable = memory.problem.is_none() && memory.connection.is_some();
-        if round == ROUNDS || !usable || !refresh && wanting.is_empty() {
+        let is_refresh = decided.iter().any(|(decision, _)| decision.needs.fresh);
+        if round == ROUNDS || !usable || !is_refresh && wanting.is_empty() {
             let id = |(_, bound): &(&BackupTask, Bound<'_>)| match bound {
                 Bound::To(found) => Some(found.id),
                 _ => None,
@@ -170,11 +182,8 @@ pub(super) async fn decide_all<C: Cluster>(
                 asked,
             };
         }
-        if refresh {
-            if !read::inventory(ctx, server, memory, true).await {
-                continue;
-            }
-            memory.next_poll = Some(ctx.now() + read::pace(server, memory));
+        if is_refresh {
+            refresh(ctx, server, memory).await;
             continue;
         }
         asked.extend(asking);
@@ -182,6 +191,13 @@ pub(super) async fn decide_all<C: Cluster>(
         read::details(memory, &wanting, &mut results, &mut versions).await;
     }
     Judged::default()
+}
+
+/// Reads the inventory once more. Network.
+async fn refresh<C: Cluster>(ctx: &Context<C>, server: &BackupServer, memory: &mut Memory) {
+    if read::inventory(ctx, server, memory, true).await {
+        memory.next_poll = Some(ctx.now() + read::pace(server, memory));
+    }
 }
 
 /// Whether something is to be read for one task alone.
@@ -195,7 +211,7 @@ fn note(memory: &mut Memory, awake: &mut Awake<'_>, serial: Option<&str>, found:
     let is_news = std::mem::take(&mut memory.is_news);
     for (index, task) in awake.objects.iter().enumerate() {
         let uid = &awake.packed(index).uid;
-        let knowledge = memory.knowledge.entry(uid.clone()).or_default();
+        let knowledge = memory.knowledge.entry(*uid).or_default();
         if index >= awake.known {
             knowledge.find_intent(task, found);
             knowledge.versions_unreadable = false;
@@ -288,7 +304,7 @@ pub(super) fn let_rest(memory: &mut Memory, awake: &Awake<'_>, judged: &Judged, 
         };
         if let Some(nap) = Nap::begin(packed.version, *facts, known, knowledge, decision.wake, now) {
             memory.knowledge.remove(&packed.uid);
-            memory.naps.insert(packed.uid.clone(), nap);
+            memory.naps.insert(packed.uid, nap);
         }
     }
 }

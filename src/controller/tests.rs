@@ -434,6 +434,24 @@ async fn news_gives_way_to_what_somebody_waits_for_and_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_a_place_costs_the_nas_no_list() {
+    for (limit, more) in [(1, (0, 0)), (0, (1, 1))] {
+        let lab = Lab::leading(&json!({ "limits": { "maxConcurrentRuns": limit } }));
+        lab.apply(1, &token("a"));
+        lab.apply(2, &json!({}));
+        lab.pass().await;
+        assert_eq!(lab.effects("backup"), 1);
+        let lists = lab.lists();
+        lab.apply(2, &token("b"));
+        // The list of the pass before is one of before.
+        advance(Duration::from_secs(1)).await;
+        lab.pass().await;
+        assert_eq!(lab.said(2).0 == "Queued", limit == 1);
+        assert_eq!((lab.lists() - lists, lab.effects("backup") - 1), more);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_waits_for_ever_behind_those_who_do_not_rest() {
     const ALL: std::ops::Range<i64> = 3..203;
     let lab = Lab::leading(&json!({ "polling": { "idle": "1m", "active": "1m" } }));
