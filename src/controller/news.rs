@@ -1,5 +1,5 @@
-//! Events on their way: what was done is told beside the work, in order, and at a pace that leaves the API server to the
-//! writes that matter. Under load Events come later; beyond a bound they are left out, as an Event is a notice and the
+//! Events on their way: what was done is told beside the work, in order, when no more of it comes for a moment, and at a pace
+//! that leaves the API server to the writes that matter. Under load Events come later; beyond a bound they are left out, as an Event is a notice and the
 //! status the record.
 
 use std::{
@@ -22,6 +22,12 @@ const MOST: usize = 4096;
 const BURST: f64 = 6.0;
 /// Events a second from then on: a tenth of what one API server writes.
 const PACE: f64 = 20.0;
+/// Who has done something does more in a moment, and the API server is to have time for that: Events wait until no more were
+/// handed in for so long,
+const LULL: Duration = Duration::from_millis(100);
+/// and at most for so long. Then so many are told, whatever is handed in meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
+const GROUP: u32 = 20;
 /// What still waits when the process ends is told within this.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -80,7 +86,12 @@ impl Desk {
 /// Tells one after the other. Nobody is kept waiting once nothing more comes.
 async fn tell_all<T, F: Future<Output = ()>>(mut waiting: mpsc::Receiver<T>, tell: impl Fn(T) -> F) {
     let (mut allowance, mut seen) = (BURST, Instant::now());
+    let mut group = 0;
     while let Some(news) = waiting.recv().await {
+        if group == 0 {
+            lull(&waiting).await;
+            group = GROUP;
+        }
         let now = Instant::now();
         allowance = (allowance + now.duration_since(seen).as_secs_f64() * PACE).min(BURST);
         seen = now;
@@ -89,6 +100,17 @@ async fn tell_all<T, F: Future<Output = ()>>(mut waiting: mpsc::Receiver<T>, tel
         }
         allowance -= 1.0;
         tell(news).await;
+        group = if waiting.is_empty() { 0 } else { group - 1 };
+    }
+}
+
+/// Waits until nothing more is handed in, or nothing more can be, but not for ever.
+async fn lull<T>(waiting: &mpsc::Receiver<T>) {
+    let begun = Instant::now();
+    let mut handed_in = None;
+    while !waiting.is_closed() && handed_in != Some(waiting.len()) && begun.elapsed() < PATIENCE {
+        handed_in = Some(waiting.len());
+        sleep(LULL).await;
     }
 }
 
@@ -124,11 +146,46 @@ mod tests {
         telling.await.unwrap();
         let told = told.lock().unwrap();
         assert!(told.iter().map(|(news, _)| *news).eq(0..300), "in order");
-        assert!(told[5].1 < Duration::from_millis(10));
-        assert!(told[59].1 >= Duration::from_millis(2600), "{:?}", told[59].1);
+        let first = told[0].1;
+        assert!((LULL..PATIENCE).contains(&first), "{first:?}");
+        assert!(told[5].1 < first + Duration::from_millis(20));
+        assert!(
+            told[59].1 >= first + Duration::from_millis(2600),
+            "{:?}",
+            told[59].1
+        );
         assert!(
             told[299].1 < told[59].1 + Duration::from_millis(200),
             "the end waits for no pace"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_waits_for_a_lull_and_under_a_load_without_end_some_are_told() {
+        for (between, first, all) in [(LULL * 4, LULL, 24..26), (LULL / 4, PATIENCE, 100..130)] {
+            let (sender, waiting) = mpsc::channel(MOST);
+            let begun = Instant::now();
+            let told = Arc::new(Mutex::new(Vec::new()));
+            let tell = {
+                let told = Arc::clone(&told);
+                move |_: u32| {
+                    told.lock().unwrap().push(begun.elapsed());
+                    std::future::ready(())
+                }
+            };
+            let telling = tokio::spawn(tell_all(waiting, tell));
+            let handing_in = async {
+                for news in 0.. {
+                    sender.send(news).await.unwrap();
+                    sleep(between).await;
+                }
+            };
+            let ended = timeout(Duration::from_secs(10), handing_in).await;
+            ended.unwrap_err();
+            telling.abort();
+            let told = told.lock().unwrap();
+            assert!(told[0] >= first && told[0] <= first + LULL, "{:?}", told[0]);
+            assert!(all.contains(&told.len()), "{} in ten seconds", told.len());
+        }
     }
 }
