@@ -62,7 +62,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         "a new reign counts only the runs that its watch shows",
         "src/controller/reign.rs",
-        "            memory.unwatched.insert(task.uid.clone(), Arc::clone(&task));",
+        "            memory.unwatched.insert(task.uid, Arc::clone(&task));",
         "",
     ),
     mutant(
@@ -486,5 +486,29 @@ pub const MUTANTS: &[Mutant] = &[
         "src/decide/admit.rs",
         ".cmp(&(b.due, b.created, &b.uid)));",
         ".cmp(&(b.due, b.created, &b.uid)).reverse());",
+    ),
+    mutant(
+        "the NAS is read for who waits for a place",
+        "src/controller/judge.rs",
+        "let is_unlimited = server.spec.limits.max_concurrent_runs == 0;",
+        "let is_unlimited = server.spec.limits.max_concurrent_runs < 1000;",
+    ),
+    mutant(
+        "Events go while others are handed in",
+        "src/controller/news.rs",
+        "            lull(&waiting).await;",
+        "",
+    ),
+    mutant(
+        "another spelling of a UUID is the same identity",
+        "src/controller/packed.rs",
+        "is_usual.then(||",
+        "(is_usual || true).then(||",
+    ),
+    mutant(
+        "a task's name is taken from it in other namespaces, too",
+        "src/controller/tasks.rs",
+        "server.0 == first.0)",
+        "server.0 >= first.0)",
     ),
 ];
