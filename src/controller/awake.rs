@@ -5,14 +5,18 @@
 //! Invariant: a nap holds only what a judgement of the same object, the same row and the same facts came to, so waking
 //! somebody for nothing costs time and changes nothing. In builds with debug assertions every pass proves it.
 
-use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::BuildHasher,
+    sync::Arc,
+};
 
 use foldhash::quality::FixedState;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     fleet::Memory,
-    packed::{ByUid, Packed},
+    packed::{Packed, Uid},
 };
 use crate::{
     api::BackupTask,
@@ -43,6 +47,9 @@ pub struct Nap {
     /// As [`Knowledge::history_read_behind`], 0 for none.
     behind: i64,
 }
+
+/// The naps of one server. There are as many as tasks: a tree has fewer empty places than a table, and never two sizes of itself.
+pub type Naps = BTreeMap<Uid, Nap>;
 
 /// No time.
 const NEVER: i64 = i64::MIN;
@@ -275,6 +282,6 @@ impl<'a> Awake<'a> {
 
 /// The NAS tasks that those at rest are bound to, in order.
 #[must_use]
-pub fn bound_at_rest(naps: &ByUid<Nap>) -> BTreeSet<TaskId> {
+pub fn bound_at_rest(naps: &Naps) -> BTreeSet<TaskId> {
     naps.values().map(|nap| nap.bound).collect()
 }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use super::{
-    awake::Nap,
+    awake::Naps,
     packed::{ByUid, Packed, Uid},
     reign::Lists,
 };
@@ -175,7 +175,7 @@ pub struct Memory {
     /// Of BackupTasks that are awake.
     pub knowledge: ByUid<Knowledge>,
     /// Of BackupTasks at rest.
-    pub naps: ByUid<Nap>,
+    pub naps: Naps,
     /// Result number and clock skew of the newest result that showed one.
     pub shown_skew: Option<(i64, i64)>,
     /// Objects as we last wrote or read them, until the watch has caught up.
@@ -308,7 +308,7 @@ impl Memory {
         let uids: HashSet<&Uid> = tasks.iter().map(|task| &task.uid).collect();
         self.knowledge.retain(|uid, _| uids.contains(uid));
         self.written.retain(|uid, _| uids.contains(uid));
-        let gone = self.naps.extract_if(|uid, _| !uids.contains(uid));
+        let gone = self.naps.extract_if(.., |uid, _| !uids.contains(uid));
         gone.map(|(_, nap)| nap.bound).collect()
     }
 
