@@ -15,6 +15,8 @@ use crate::{
 };
 
 const TASKS: usize = 100;
+/// Runs that fill `historyLimit`.
+const RUNS: usize = 10;
 /// So short that the next poll finds the run ended.
 const RUN_SECONDS: f64 = 0.1;
 
@@ -29,6 +31,20 @@ struct Turn {
 }
 
 pub async fn measure(settings: &Settings, report: &mut Report) {
+    compare("latency", settings, report).await;
+}
+
+/// The same on objects that are alike: those of the floor have the history, too, that runs by the operator leave. What is left
+/// is the difference of the two processes; what the size of an object costs an API server is the difference to
+/// [`measure`].
+pub async fn alike(settings: &Settings, report: &mut Report) {
+    compare(ALIKE, settings, report).await;
+}
+
+/// The section with objects that are alike.
+const ALIKE: &str = "alike";
+
+async fn compare(section: &'static str, settings: &Settings, report: &mut Report) {
     let plan = Plan::new(1, TASKS.max(settings.burst), RUN_SECONDS);
     let grounds = [
         Ground::settled("latency", &plan, settings).await,
@@ -38,6 +54,11 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
         .each_ref()
         .map(|ground| Audit::of(ground.namespace.cluster()));
     audits.iter_mut().for_each(Audit::skip);
+    if section == ALIKE {
+        for (ground, audit) in grounds.iter().zip(&mut audits) {
+            fill_history(settings, ground, audit).await;
+        }
+    }
     let mut turns: [Vec<Turn>; 2] = Default::default();
     for pair in 0..settings.pairs {
         // The one that was second is first in the next pair.
@@ -54,7 +75,7 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
     };
     let figure = |name: &str, unit: &str, what: &dyn Fn(&Turn) -> f64| {
         let (operator, floor) = of(what);
-        Figure::new("latency", name, unit, operator).floor(floor)
+        Figure::new(section, name, unit, operator).floor(floor)
     };
     let all = |arm: usize, what: fn(&Turn) -> &Vec<f64>| {
         let samples: Vec<f64> = turns[arm].iter().flat_map(what).copied().collect();
@@ -64,7 +85,7 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
     report.add(figure("idle p99", "ms", &|turn| percentile(&turn.idle, 0.99)).limit(Limit::RatioAtMost(1.3)));
     let together = all(0, |turn| &turn.idle);
     report.add(
-        Figure::new("latency", "idle p99 of all pairs together", "ms", together)
+        Figure::new(section, "idle p99 of all pairs together", "ms", together)
             .floor(all(1, |turn| &turn.idle)),
     );
     report.add(figure("burst p50", "ms", &|turn| percentile(&turn.burst, 0.5)));
@@ -83,6 +104,19 @@ pub async fn measure(settings: &Settings, report: &mut Report) {
     for ground in grounds {
         ground.clear().await;
     }
+}
+
+async fn fill_history(settings: &Settings, ground: &Ground, audit: &mut Audit) {
+    let mut running = Arm::Operator.start(settings, ground);
+    running.wait_ready().await;
+    let witness = Witness::start(&ground.objects, false);
+    let names: Vec<String> = ground.names().cloned().collect();
+    for run in 0..RUNS {
+        burst::burst(ground, &witness, &names, &format!("history-{run}"), WRITERS).await;
+    }
+    ground.wait_quiet().await;
+    running.stop().await;
+    burst::changes(ground, audit).await;
 }
 
 async fn turn(settings: &Settings, arm: Arm, ground: &Ground, audit: &mut Audit, pair: usize) -> Turn {

@@ -16,9 +16,10 @@ mod writes;
 use crate::{report::Report, settings::Settings};
 
 /// Their names, for `SCALE_ONLY`.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 12] = [
     "size",
     "latency",
+    "alike",
     "start",
     "sustained",
     "failover",
@@ -34,6 +35,7 @@ pub async fn measure(section: &str, settings: &Settings, report: &mut Report) {
     match section {
         "size" => size::measure(settings, report),
         "latency" => latency::measure(settings, report).await,
+        "alike" => latency::alike(settings, report).await,
         "sustained" => sustained::measure(settings, report).await,
         "writes" => writes::measure(settings, report).await,
         "lists" => lists::measure(settings, report).await,
