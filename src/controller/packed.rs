@@ -126,14 +126,15 @@ impl Packed {
     #[must_use]
     pub fn of(mut task: BackupTask, server: Arc<ServerKey>) -> Self {
         slim(&mut task.metadata);
+        let uuid = task.metadata.uid.as_deref().and_then(Uid::of_uuid);
         let name = task.metadata.name.as_deref().unwrap_or_default();
         let mut packed = Self {
             server,
-            uid: Uid::of_task(&task),
+            uid: uuid.unwrap_or_else(|| Uid::of_task(&task)),
             version: version(&task),
             is_open: is_open(&task, task.status.as_ref()),
             hint: hint(&task),
-            has_uuid: task.metadata.uid.as_deref().and_then(Uid::of_uuid).is_some(),
+            has_uuid: uuid.is_some(),
             named: u32::try_from(name.len()).expect("an object is some megabytes at most"),
             shown: Shown::default(),
             body: Body::Away(Box::default()),
