@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     api::{BackupServer, BackupTask, RemovalWhen},
+    controller::server_of,
     manifest::{self, Fault, Located, Manifests},
 };
 
@@ -112,15 +113,7 @@ pub fn declare(
         let is_meant = is_cluster || task_origins.contains_key(key);
         is_meant && (task.metadata.deletion_timestamp.is_none() || !task.finalizers().is_empty())
     });
-    let used: BTreeSet<Key> = tasks
-        .values()
-        .map(|task| {
-            (
-                task.namespace().unwrap_or_default(),
-                task.spec.server_ref.name.clone(),
-            )
-        })
-        .collect();
+    let used: BTreeSet<Key> = tasks.values().map(server_of).collect();
     servers.retain(|key, _| server_origins.contains_key(key) || used.contains(key));
     let advice = advise(
         manifests,
