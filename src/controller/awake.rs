@@ -279,9 +279,3 @@ impl<'a> Awake<'a> {
         &self.tasks[self.places[index]]
     }
 }
-
-/// The NAS tasks that those at rest are bound to, in order.
-#[must_use]
-pub fn bound_at_rest(naps: &Naps) -> BTreeSet<TaskId> {
-    naps.values().map(|nap| nap.bound).collect()
-}

@@ -153,7 +153,10 @@ impl Cluster for Kubernetes {
     }
 
     async fn tasks_version(&self, namespace: &str) -> Result<Option<u64>, ReadError> {
-        let (api, params) = (self.tasks(namespace), ListParams::default().limit(1));
+        // From the API server's cache, and of no task: the newest version would be there when etcd has told of its progress,
+        // which it is asked for ten times a second at most.
+        let params = ListParams::default().match_any().fields("metadata.name=none");
+        let api = self.tasks(namespace);
         let list = read("BackupTasks of", namespace, DEADLINE, api.list_metadata(&params)).await?;
         let version = list.metadata.resource_version;
         Ok(version.and_then(|version| version.parse().ok()))

@@ -9,18 +9,19 @@ use tokio::time::Instant;
 
 use super::{
     Context,
-    awake::{self, Awake},
+    awake::{Awake, Nap, Naps},
     carry,
     cluster::Cluster,
     connect,
     fleet::Memory,
-    judge::{self, Decided},
+    judge::{self, Decided, Judged},
     packed::{Packed, version},
     read, reign, report,
 };
 use crate::{
     act::Fence,
     api::{BackupServer, BackupTask},
+    nas::TaskId,
 };
 
 /// Reads of single tasks and writes of one pass under way at once.
@@ -126,25 +127,30 @@ pub async fn pass_over<C: Cluster>(
     #[cfg(debug_assertions)]
     judge::prove_naps(now, &server, memory, &tasks);
     // Those who were left for the next pass are not counted yet.
-    let bound = (awake.left == 0).then(|| {
-        let mut bound = awake::bound_at_rest(&memory.naps);
-        bound.extend(judged.bound.iter().flatten());
-        bound
-    });
-    report::server(ctx, &fence, &server, memory, bound.as_ref()).await;
+    let bound = (awake.left == 0).then(|| all_bound(&memory.naps, &judged));
+    report::server(ctx, &fence, &server, memory, bound.as_deref()).await;
     ctx.fleet.note(&key, memory);
     if awake.left > 0 {
         return Duration::ZERO;
     }
     let now = ctx.now();
     let wakes = decisions.iter().filter_map(|(decision, _)| decision.wake);
-    let naps = memory.naps.values().filter_map(awake::Nap::until).min();
+    let naps = memory.naps.values().filter_map(Nap::until).min();
     // A time that has passed wakes nobody: what was to be seen then is seen by the next look.
     for wake in wakes.chain(naps).filter(|wake| *wake > now).chain([due]) {
         next = next.min(Duration::try_from(wake.duration_since(now)).unwrap_or_default());
     }
     // A time that has just come is met by the next turn of the loop, not by this one again.
     next.max(Duration::from_millis(20))
+}
+
+/// The NAS tasks that somebody is bound to, in order, each once.
+fn all_bound(naps: &Naps, judged: &Judged) -> Vec<TaskId> {
+    let at_rest = naps.values().map(|nap| nap.bound);
+    let mut bound: Vec<TaskId> = at_rest.chain(judged.bound.iter().flatten().copied()).collect();
+    bound.sort_unstable();
+    bound.dedup();
+    bound
 }
 
 /// Notes the clock skew of the newest result that shows one.

@@ -1,7 +1,5 @@
 //! What a pass tells: the BackupServer's status and Events, and one log line per change.
 
-use std::collections::BTreeSet;
-
 use jiff::SignedDuration;
 use kube::ResourceExt;
 
@@ -35,7 +33,7 @@ pub async fn server<C: Cluster>(
     fence: &Fence,
     server: &BackupServer,
     memory: &mut Memory,
-    bound: Option<&BTreeSet<TaskId>>,
+    bound: Option<&[TaskId]>,
 ) {
     // A removal's reservation is newer than what the pass began with.
     let server = memory.written_server.clone().unwrap_or_else(|| server.clone());
@@ -83,7 +81,7 @@ fn next_status<C: Cluster>(
     ctx: &Context<C>,
     server: &BackupServer,
     memory: &Memory,
-    bound: Option<&BTreeSet<TaskId>>,
+    bound: Option<&[TaskId]>,
 ) -> BackupServerStatus {
     let mut status = server.status.clone().unwrap_or_default();
     let generation = server.metadata.generation;
@@ -189,7 +187,7 @@ fn is_miscounted(before: Option<&BackupServerStatus>, after: &BackupServerStatus
     same == *after
 }
 
-fn count(status: &mut BackupServerStatus, shelf: &Shelf, bound: &BTreeSet<TaskId>) {
+fn count(status: &mut BackupServerStatus, shelf: &Shelf, bound: &[TaskId]) {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     // By number: the NAS gives them in whatever order, which must change nothing here.
     let (unmanaged, others) = shelf.others(bound, UNMANAGED_LISTED);

@@ -266,7 +266,7 @@ impl Stacking {
         };
         let mut running = of(&self.marks, Shows::Run);
         let unfinished = of(&self.marks, Shows::Unfinished);
-        self.marks.sort_by_key(|mark| (mark.id, mark.place));
+        self.marks.sort_unstable_by_key(|mark| (mark.id, mark.place));
         let mut made = Shelf {
             begun,
             nas_time,
@@ -372,10 +372,11 @@ impl Shelf {
         }
     }
 
-    /// The first tasks by number that are not among `bound`, and how many there are.
+    /// The first tasks by number that are not among `bound`, which are in order, and how many there are.
     #[must_use]
-    pub fn others(&self, bound: &BTreeSet<TaskId>, most: usize) -> (Vec<Task>, usize) {
-        let others = || self.marks.iter().filter(|mark| !bound.contains(&mark.id));
+    pub fn others(&self, bound: &[TaskId], most: usize) -> (Vec<Task>, usize) {
+        let is_other = |mark: &&Mark| bound.binary_search(&mark.id).is_err();
+        let others = || self.marks.iter().filter(is_other);
         let first: Vec<Mark> = others().take(most).copied().collect();
         (self.unpacked(&first), others().count())
     }
@@ -508,7 +509,7 @@ mod tests {
         let mut by_key = Wanted::default();
         by_key.keys.insert(key(task(8).unique_key.unwrap().as_str()));
         assert_eq!(shelf.open(&by_key).tasks, [task(8)]);
-        let bound: BTreeSet<TaskId> = (3..99).map(TaskId).collect();
+        let bound: Vec<TaskId> = (3..99).map(TaskId).collect();
         let (others, count) = shelf.others(&bound, 2);
         assert_eq!((others, count), (vec![task(1), task(2)], 3));
     }

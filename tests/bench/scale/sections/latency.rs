@@ -31,20 +31,17 @@ struct Turn {
 }
 
 pub async fn measure(settings: &Settings, report: &mut Report) {
-    compare("latency", settings, report).await;
+    compare("latency", false, settings, report).await;
 }
 
 /// The same on objects that are alike: those of the floor have the history, too, that runs by the operator leave. What is left
 /// is the difference of the two processes; what the size of an object costs an API server is the difference to
 /// [`measure`].
 pub async fn alike(settings: &Settings, report: &mut Report) {
-    compare(ALIKE, settings, report).await;
+    compare("alike", true, settings, report).await;
 }
 
-/// The section with objects that are alike.
-const ALIKE: &str = "alike";
-
-async fn compare(section: &'static str, settings: &Settings, report: &mut Report) {
+async fn compare(section: &'static str, with_history: bool, settings: &Settings, report: &mut Report) {
     let plan = Plan::new(1, TASKS.max(settings.burst), RUN_SECONDS);
     let grounds = [
         Ground::settled("latency", &plan, settings).await,
@@ -54,7 +51,7 @@ async fn compare(section: &'static str, settings: &Settings, report: &mut Report
         .each_ref()
         .map(|ground| Audit::of(ground.namespace.cluster()));
     audits.iter_mut().for_each(Audit::skip);
-    if section == ALIKE {
+    if with_history {
         for (ground, audit) in grounds.iter().zip(&mut audits) {
             fill_history(settings, ground, audit).await;
         }
@@ -96,7 +93,7 @@ async fn compare(section: &'static str, settings: &Settings, report: &mut Report
     }));
     let (operator, floor) = of(&|turn| turn.cpu_per_action);
     report.add(
-        Figure::new("latency", "CPU per action", "ms", operator)
+        Figure::new(section, "CPU per action", "ms", operator)
             .floor(floor)
             .limit(Limit::AtMost(0.25))
             .note(format!("{} actions each", settings.bursts * settings.burst)),

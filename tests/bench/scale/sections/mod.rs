@@ -18,9 +18,9 @@ use crate::{report::Report, settings::Settings};
 /// Their names, for `SCALE_ONLY`.
 pub const ALL: [&str; 12] = [
     "size",
+    "start",
     "latency",
     "alike",
-    "start",
     "sustained",
     "failover",
     "replicas",
