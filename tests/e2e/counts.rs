@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use abb_operator::simulator::{Control, Scenario};
+use abb_operator::simulator::{Control, RequestRecord, Scenario};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -252,17 +252,7 @@ async fn a_poll_is_one_list_and_what_is_due_together_one_more() {
                     .all(|pair| pair[1].duration_since(pair[0]) > close),
             "one list a poll: {requests:#?}"
         );
-        let polling = r#"{"spec": {"polling": {"idle": "10m", "active": "10m"}}}"#;
-        lab.namespace
-            .kubectl(&["patch", "bsrv", "nas", "--type=merge", "-p", polling])
-            .await
-            .ok();
-        // The edit may be answered by a look at the NAS; then no poll is near.
-        let observed = async || {
-            let server = lab.namespace.get("bsrv", "nas").await;
-            (server["status"]["observedGeneration"] == server["metadata"]["generation"]).then_some(())
-        };
-        eventually("the edit is seen", observed).await;
+        without_polls(&lab).await;
         let due = Timestamp::from_second(Timestamp::now().as_second() + AHEAD).unwrap();
         declare(&lab, tasks, &format!("triggers: {{request: '{due}'}}")).await;
         assert!(Timestamp::now() < due, "the tokens were written too late");
@@ -272,12 +262,45 @@ async fn a_poll_is_one_list_and_what_is_due_together_one_more() {
         })
         .await;
         let requests = lab.nas.requests();
-        let last = requests.iter().rposition(|request| request.method == "backup");
-        let lists = requests[..last.unwrap()]
-            .iter()
-            .filter(|request| request.method == "list");
-        assert_eq!(lists.count(), 1, "{requests:#?}");
+        assert_eq!(lists_before_the_last_call(&requests), 1, "{requests:#?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_due_at_a_start_is_one_list() {
+    let mut lab = crowd("count-start", CROWD, "").await;
+    without_polls(&lab).await;
+    lab.operator.terminate().await;
+    declare(&lab, CROWD, "triggers: {request: a}").await;
+    lab.nas.control(Control::ResetRequests).unwrap();
+    lab.operator = lab.namespace.operator(&[]);
+    eventually("all are called", async || {
+        (lab.effects("backup").len() == CROWD).then_some(())
+    })
+    .await;
+    let requests = lab.nas.requests();
+    assert_eq!(lists_before_the_last_call(&requests), 1, "{requests:#?}");
+}
+
+/// Polls come so rarely from now on that none is seen.
+async fn without_polls(lab: &Lab) {
+    let polling = r#"{"spec": {"polling": {"idle": "10m", "active": "10m"}}}"#;
+    lab.namespace
+        .kubectl(&["patch", "bsrv", "nas", "--type=merge", "-p", polling])
+        .await
+        .ok();
+    // The edit may be answered by a look at the NAS; then no poll is near.
+    let observed = async || {
+        let server = lab.namespace.get("bsrv", "nas").await;
+        (server["status"]["observedGeneration"] == server["metadata"]["generation"]).then_some(())
+    };
+    eventually("the edit is seen", observed).await;
+}
+
+fn lists_before_the_last_call(requests: &[RequestRecord]) -> usize {
+    let last = requests.iter().rposition(|request| request.method == "backup");
+    let before = requests[..last.unwrap()].iter();
+    before.filter(|request| request.method == "list").count()
 }
 
 #[tokio::test]
