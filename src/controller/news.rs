@@ -23,8 +23,10 @@ const BURST: f64 = 6.0;
 /// Events a second from then on: a tenth of what one API server writes.
 const PACE: f64 = 20.0;
 /// Who has done something does more in a moment, and the API server is to have time for that: Events wait until no more were
-/// handed in for so long,
-const LULL: Duration = Duration::from_millis(100);
+/// handed in for so long, which is longer than nearly every call takes that somebody asks for meanwhile (docs/scaling.md),
+const LULL: Duration = Duration::from_millis(250);
+/// of which is seen so often whether it is over,
+const STEP: Duration = Duration::from_millis(50);
 /// and at most for so long. Then so many are told, whatever is handed in meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);
 const GROUP: u32 = 20;
@@ -107,10 +109,12 @@ async fn tell_all<T, F: Future<Output = ()>>(mut waiting: mpsc::Receiver<T>, tel
 /// Waits until nothing more is handed in, or nothing more can be, but not for ever.
 async fn lull<T>(waiting: &mpsc::Receiver<T>) {
     let begun = Instant::now();
-    let mut handed_in = None;
-    while !waiting.is_closed() && handed_in != Some(waiting.len()) && begun.elapsed() < PATIENCE {
-        handed_in = Some(waiting.len());
-        sleep(LULL).await;
+    let (mut handed_in, mut since) = (waiting.len(), begun);
+    while !waiting.is_closed() && since.elapsed() < LULL && begun.elapsed() < PATIENCE {
+        sleep(STEP).await;
+        if waiting.len() != handed_in {
+            (handed_in, since) = (waiting.len(), Instant::now());
+        }
     }
 }
 
@@ -162,7 +166,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_waits_for_a_lull_and_under_a_load_without_end_some_are_told() {
-        for (between, first, all) in [(LULL * 4, LULL, 24..26), (LULL / 4, PATIENCE, 100..130)] {
+        for (between, first, all) in [(LULL * 2, LULL, 19..21), (LULL / 4, PATIENCE, 100..130)] {
             let (sender, waiting) = mpsc::channel(MOST);
             let begun = Instant::now();
             let told = Arc::new(Mutex::new(Vec::new()));
