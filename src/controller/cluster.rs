@@ -100,8 +100,8 @@ pub trait Cluster: Send + Sync + 'static {
     /// A live, consistent read of a namespace's tasks, as far as they can be read.
     fn list_tasks(&self, namespace: &str)
     -> impl Future<Output = Result<Vec<Arc<Packed>>, ReadError>> + Send;
-    /// A late version of a namespace's tasks, where it is a number: whatever is written to one of them from now on has a higher
-    /// one.
+    /// A version of a namespace's tasks, where it is a number: whatever is written to one of them from now on has a higher one. What
+    /// was written a moment ago may have a higher one, too.
     fn tasks_version(&self, namespace: &str) -> impl Future<Output = Result<Option<u64>, ReadError>> + Send;
     /// A live read of a server.
     fn read_server(

@@ -150,7 +150,7 @@ pub struct Memory {
     pub failures: u32,
     /// The newest inventory.
     pub shelf: Option<Arc<Shelf>>,
-    /// Where it was begun before the tasks were known: their version just before.
+    /// Where it was begun before the tasks were known: a version that they had just before.
     pub early: Option<u64>,
     /// Whether it is not noted yet for those who are awake.
     pub is_news: bool,

@@ -153,8 +153,8 @@ impl Cluster for Kubernetes {
     }
 
     async fn tasks_version(&self, namespace: &str) -> Result<Option<u64>, ReadError> {
-        // From the API server's cache, and of no task: the newest version would be there when etcd has told of its progress,
-        // which it is asked for ten times a second at most.
+        // From the API server's cache: the newest version would be there when etcd has told of its progress, which it is asked
+        // for ten times a second at most. Of one name, as kube leaves the version 0 out where there is a limit.
         let params = ListParams::default().match_any().fields("metadata.name=none");
         let api = self.tasks(namespace);
         let list = read("BackupTasks of", namespace, DEADLINE, api.list_metadata(&params)).await?;
@@ -402,5 +402,19 @@ mod tests {
         );
         let (_, uri, _) = &calls.lock().unwrap()[0];
         assert!(!uri.contains("resourceVersion"), "{uri}");
+    }
+
+    #[tokio::test]
+    async fn the_version_of_the_tasks_is_what_a_cache_knows() {
+        let (cluster, calls) = api_server().await;
+        assert_eq!(cluster.tasks_version("here").await.unwrap(), Some(7));
+        let (_, uri, _) = &calls.lock().unwrap()[0];
+        for part in [
+            "resourceVersion=0&",
+            "resourceVersionMatch=NotOlderThan",
+            "fieldSelector=",
+        ] {
+            assert!(uri.contains(part), "{uri}");
+        }
     }
 }

@@ -20,10 +20,10 @@ use tokio::{
 const MOST: usize = 4096;
 /// So many are told at once before the pace counts: those of two runs.
 const BURST: f64 = 6.0;
-/// Events a second from then on: a tenth of what one API server writes.
+/// Events a second from then on at most: a tenth of what one API server writes.
 const PACE: f64 = 20.0;
 /// Who has done something does more in a moment, and the API server is to have time for that: Events wait until no more were
-/// handed in for so long, which is longer than nearly every call takes that somebody asks for meanwhile (docs/scaling.md),
+/// handed in for so long, which is longer than nearly every call takes that somebody asks for alone (docs/scaling.md),
 const LULL: Duration = Duration::from_millis(250);
 /// of which is seen so often whether it is over,
 const STEP: Duration = Duration::from_millis(50);

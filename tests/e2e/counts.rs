@@ -284,7 +284,8 @@ async fn what_is_due_at_a_start_is_one_list() {
 
 /// Polls come so rarely from now on that none is seen.
 async fn without_polls(lab: &Lab) {
-    let polling = r#"{"spec": {"polling": {"idle": "10m", "active": "10m"}}}"#;
+    let polling =
+        r#"{"spec": {"polling": {"idle": "10m", "active": "10m"}, "timeouts": {"request": "10s"}}}"#;
     lab.namespace
         .kubectl(&["patch", "bsrv", "nas", "--type=merge", "-p", polling])
         .await
@@ -300,7 +301,9 @@ async fn without_polls(lab: &Lab) {
 fn lists_before_the_last_call(requests: &[RequestRecord]) -> usize {
     let last = requests.iter().rposition(|request| request.method == "backup");
     let before = requests[..last.unwrap()].iter();
-    before.filter(|request| request.method == "list").count()
+    let is_inventory =
+        |request: &&RequestRecord| request.api == "SYNO.ActiveBackup.Task" && request.method == "list";
+    before.filter(is_inventory).count()
 }
 
 #[tokio::test]

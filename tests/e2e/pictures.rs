@@ -145,6 +145,12 @@ async fn of_the_status() {
         (status["state"] == "Running").then_some(())
     })
     .await;
+    // The server's count follows when it has been wrong for as long as an idle poll takes.
+    eventually("its server counts it", async || {
+        let counts = lab.namespace.get("bsrv", "nas").await["status"]["tasks"].take();
+        (counts["running"] == 1).then_some(())
+    })
+    .await;
     let kubeconfig = lab.namespace.kubeconfig_path().display().to_string();
     let environment = [("KUBECONFIG", kubeconfig.as_str()), UTF_8];
     let program = env!("CARGO_BIN_EXE_kubectl-abb");

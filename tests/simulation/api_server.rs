@@ -30,6 +30,18 @@ pub struct Snapshot {
     pub server: Arc<BackupServer>,
 }
 
+impl Snapshot {
+    /// The version of the newest object.
+    pub fn version(&self) -> u64 {
+        let tasks = self.tasks.values().map(|task| task.resource_version());
+        let versions = tasks.chain([self.server.resource_version()]).flatten();
+        versions
+            .filter_map(|version| version.parse().ok())
+            .max()
+            .unwrap_or(0)
+    }
+}
+
 /// The store.
 pub struct ApiServer {
     version: u64,
@@ -92,11 +104,6 @@ impl ApiServer {
         next.at = now;
         change(&mut next);
         self.history.push(next);
-    }
-
-    /// The version of the newest write.
-    pub fn version(&self) -> u64 {
-        self.version
     }
 
     fn next_version(&mut self) -> String {
@@ -321,7 +328,8 @@ impl Cluster for ApiClient {
                 "read the version of the tasks".to_owned()
             })
             .await;
-        let version = self.world.lock().api.version();
+        // What a cache knows may be older than what is written.
+        let version = self.world.seen(self.process).version();
         self.world.after(self.process, fault).await;
         Ok(Some(version))
     }

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    api_server::{ApiClient, ApiServer},
+    api_server::{ApiClient, ApiServer, Snapshot},
     faults::{Fault, Plan, Step},
     judge::Judge,
     weak::{self, Protocol},
@@ -134,6 +134,14 @@ impl World {
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a process sees that is not told the newest: a little behind, or long ago.
+    pub fn seen(&self, process: usize) -> Snapshot {
+        let state = self.lock();
+        let lags = state.lags_until[process].is_some_and(|until| until > Instant::now());
+        let lag = SignedDuration::from_millis(if lags { 30_000 } else { 20 });
+        state.api.seen_at(self.clock.now() - lag).clone()
     }
 
     /// Something was committed.
@@ -400,16 +408,8 @@ impl World {
                 prepare(context, &server).await;
                 continue;
             }
-            let (server, tasks): (_, Vec<_>) = {
-                let state = self.lock();
-                let lags = state.lags_until[process].is_some_and(|until| until > Instant::now());
-                let lag = SignedDuration::from_millis(if lags { 30_000 } else { 20 });
-                let seen = state.api.seen_at(self.clock.now() - lag);
-                (
-                    Arc::clone(&seen.server),
-                    seen.tasks.values().map(Arc::clone).collect(),
-                )
-            };
+            let Snapshot { server, tasks, .. } = self.seen(process);
+            let tasks: Vec<_> = tasks.into_values().collect();
             changes.mark_unchanged();
             let next = match self.protocol {
                 Protocol::Ours => pass(context, &server, tasks).await,

@@ -1,5 +1,5 @@
-//! The sections in the order in which they are carried out: those with a clock first, of them the
-//! finest first, as the API server keeps what it had to do with; those that only count last.
+//! The sections in the order in which they are carried out: those with a clock first, of them the finest first and before these
+//! the start, as the API server keeps what it had to do with; those that only count last.
 
 mod failover;
 mod idle;
