@@ -284,8 +284,7 @@ async fn what_is_due_at_a_start_is_one_list() {
 
 /// Polls come so rarely from now on that none is seen.
 async fn without_polls(lab: &Lab) {
-    let polling =
-        r#"{"spec": {"polling": {"idle": "10m", "active": "10m"}, "timeouts": {"request": "10s"}}}"#;
+    let polling = r#"{"spec": {"polling": {"idle": "10m", "active": "10m"}, "timeouts": {"request": "10s", "settle": "10s"}}}"#;
     lab.namespace
         .kubectl(&["patch", "bsrv", "nas", "--type=merge", "-p", polling])
         .await
